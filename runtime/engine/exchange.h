@@ -23,7 +23,7 @@ struct engine;
 /* Both stay the caller's and must outlive the engine. NULL: out of memory. */
 struct engine *engine_new(struct transport *transport, struct clock *clock);
 
-/* Cancels what is under way; exchanges stay their owners'. NULL is allowed. */
+/* Nothing may be queued or under way any more. NULL is allowed. */
 void engine_free(struct engine *e);
 
 void exchange_init(struct exchange *x);
@@ -36,6 +36,10 @@ void engine_submit(struct engine *e, struct exchange *x);
 /* Ends the exchange soon, with FAULT_CANCELLED unless it has ended by itself;
  * engine_take returns it. */
 void engine_cancel(struct engine *e, struct exchange *x);
+
+/* Withdraws the exchange, wherever it is: when this returns, the engine holds no
+ * pointer to it and it will not be handed back. */
+void engine_withdraw(struct engine *e, struct exchange *x);
 
 /* Starts what may start and waits until something has ended, engine_wake is
  * called or `seconds` passed (negative: no limit). Returns 0 or an errno. */

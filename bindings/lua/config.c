@@ -1,0 +1,361 @@
+#include "lua/config.h"
+
+#include "base/buffer.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "lua/error.h"
+#include "lua/json.h"
+#include "lua/secret.h"
+
+#include <lauxlib.h>
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Seen in configs that Confluent Cloud returns and set by nobody: its Terraform
+ * provider ignores the same keys (resource_connector.go), and kafka.user.id. */
+static const char *const injected_keys[] = {
+    "cloud.environment", "cloud.provider", "connector.crn", "kafka.endpoint",
+    "kafka.max.partition.validation.disable", "kafka.region", "kafka.dedicated",
+    "schema.registry.url", "valid.kafka.api.key", "confluent.custom.plugin.type",
+    "confluent.resource.connector.tier", "kafka.user.id",
+};
+static const char injected_prefix[] = "config.internal.";
+
+static const char *const secret_words[] = {
+    "password", "passwd", "passphrase", "secret", "token", "private.key", "api.key", "apikey",
+    "access.key", "credential", "keyfile", "jaas.config", "user.info", "connection.uri",
+    "connection.string", "sasl.jaas", "sslkey", "keystore.key",
+};
+
+bool config_is_mask(const char *value, size_t size)
+{
+    if (size < 2)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (value[i] != '*')
+            return false;
+    }
+    return true;
+}
+
+bool config_is_injected(const char *key)
+{
+    for (size_t i = 0; i < sizeof injected_keys / sizeof *injected_keys; i++) {
+        if (strcmp(key, injected_keys[i]) == 0)
+            return true;
+    }
+    return strncmp(key, injected_prefix, sizeof injected_prefix - 1) == 0;
+}
+
+bool config_is_secret_key(const char *key)
+{
+    char folded[256];
+    size_t n = strlen(key);
+    if (n >= sizeof folded)
+        return true; /* no connector has such a key; hide what cannot be judged */
+    for (size_t i = 0; i <= n; i++) {
+        char c = (char)tolower((unsigned char)key[i]);
+        folded[i] = c == '_' || c == '-' ? '.' : c;
+    }
+    for (size_t i = 0; i < sizeof secret_words / sizeof *secret_words; i++) {
+        if (strstr(folded, secret_words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+int config_is_mask_call(lua_State *L)
+{
+    size_t size = 0;
+    const char *value = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &size) : NULL;
+    lua_pushboolean(L, value != NULL && config_is_mask(value, size));
+    return 1;
+}
+
+int config_is_injected_call(lua_State *L)
+{
+    lua_pushboolean(L, config_is_injected(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+int config_is_secret_key_call(lua_State *L)
+{
+    lua_pushboolean(L, config_is_secret_key(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+static int fail(lua_State *L, const char *key, const char *why)
+{
+    error_push(L, ERROR_INVALID, "config key '%s': %s", key, why);
+    lua_pushstring(L, key);
+    lua_setfield(L, -2, "key");
+    return lua_error(L);
+}
+
+/* Pushes a float as Kafka would write it: an integral one without a fraction. */
+static void push_float(lua_State *L, const char *key, double d)
+{
+    char text[64];
+    if (!isfinite(d))
+        fail(L, key, "is not a finite number");
+    if (d == floor(d) && fabs(d) < 9007199254740992.0) {
+        snprintf(text, sizeof text, "%.0f", d);
+    } else {
+        snprintf(text, sizeof text, "%.14g", d);
+        if (strtod(text, NULL) != d)
+            snprintf(text, sizeof text, "%.17g", d);
+    }
+    lua_pushstring(L, text);
+}
+
+/* Pushes the string for a scalar at `index` (absolute); false for other types. */
+static bool push_scalar(lua_State *L, const char *key, int index)
+{
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        lua_pushvalue(L, index);
+        return true;
+    case LUA_TBOOLEAN:
+        lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
+        return true;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, index))
+            lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, index));
+        else
+            push_float(L, key, lua_tonumber(L, index));
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Kafka splits a list at its commas, so an element that holds one would become
+ * two. */
+static void push_list(lua_State *L, const char *key, int index)
+{
+    lua_Integer n = (lua_Integer)lua_rawlen(L, index);
+    lua_Integer fields = 0;
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        fields++;
+        lua_pop(L, 1);
+    }
+    if (fields != n)
+        fail(L, key, "a table must be a list");
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (lua_Integer i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&b, ',');
+        lua_rawgeti(L, index, i);
+        if (!push_scalar(L, key, lua_gettop(L)))
+            fail(L, key, "a list may hold strings, numbers and booleans only");
+        if (strchr(lua_tostring(L, -1), ',') != NULL)
+            fail(L, key, "a list element holds a comma, which would split it");
+        lua_remove(L, -2);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+}
+
+/* Pushes the string, or the kelp.secret, that the value at `index` becomes. */
+static void push_value(lua_State *L, const char *key, int index)
+{
+    if (push_scalar(L, key, index)) {
+        size_t size;
+        const char *text = lua_tolstring(L, -1, &size);
+        if (lua_type(L, index) == LUA_TSTRING && !text_is_utf8(text, size))
+            fail(L, key, "is not UTF-8");
+    } else if (secret_at(L, index) != NULL) {
+        lua_pushvalue(L, index);
+    } else if (json_is_null(L, index)) {
+        fail(L, key, "kelp.null removes a key in update only");
+    } else if (lua_istable(L, index) && !luaL_getmetafield(L, index, "__name")) {
+        push_list(L, key, index);
+    } else {
+        lua_pushfstring(L, "a %s cannot be a config value", luaL_typename(L, index));
+        fail(L, key, lua_tostring(L, -1));
+    }
+}
+
+static const char *check_key(lua_State *L, int index)
+{
+    size_t size;
+    if (lua_type(L, index) != LUA_TSTRING) {
+        luaL_tolstring(L, index, NULL);
+        error_push(L, ERROR_INVALID, "config key %s is a %s, not a string", lua_tostring(L, -1),
+                   luaL_typename(L, index));
+        lua_error(L);
+    }
+    const char *key = lua_tolstring(L, index, &size);
+    if (size == 0 || text_has_control(key, size) || !text_is_utf8(key, size)) {
+        error_push(L, ERROR_INVALID, "config key '%s' %s", key,
+                   size == 0 ? "is empty" : "holds control characters or is not UTF-8");
+        lua_error(L);
+    }
+    return key;
+}
+
+void config_normalise(lua_State *L, int index, const char *name)
+{
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 12, NULL);
+    lua_newtable(L);
+    int out = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        const char *key = check_key(L, out + 1);
+        push_value(L, key, out + 2);
+        if (name != NULL && strcmp(key, "name") == 0 &&
+            (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), name) != 0))
+            fail(L, key, "differs from the connector's name");
+        lua_pushvalue(L, out + 1);
+        lua_insert(L, -2);
+        lua_rawset(L, out);
+        lua_settop(L, out + 1);
+    }
+    if (name != NULL) {
+        lua_pushstring(L, name);
+        lua_setfield(L, out, "name");
+    }
+}
+
+int config_normalise_call(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    config_normalise(L, 1, luaL_optstring(L, 2, NULL));
+    return 1;
+}
+
+struct pair {
+    const char *key;
+    const char *value;
+    size_t size;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+}
+
+static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
+{
+    luaL_Buffer names;
+    lua_Integer count = 0;
+    lua_newtable(L);
+    int keys = lua_gettop(L);
+    luaL_buffinit(L, &names);
+    for (size_t i = 0; i < n; i++) {
+        if (!config_is_mask(pairs[i].value, pairs[i].size))
+            continue;
+        if (count > 0)
+            luaL_addstring(&names, ", ");
+        luaL_addstring(&names, pairs[i].key);
+        count++;
+    }
+    luaL_pushresult(&names);
+    count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (config_is_mask(pairs[i].value, pairs[i].size)) {
+            lua_pushstring(L, pairs[i].key);
+            lua_rawseti(L, keys, ++count);
+        }
+    }
+    error_push(L, ERROR_MASKED, "these values are masks that the provider shows in place of "
+                                "secrets; supply them: %s", lua_tostring(L, -1));
+    lua_pushvalue(L, keys);
+    lua_setfield(L, -2, "keys");
+    lua_error(L);
+}
+
+void config_write(lua_State *L, int index, const char *name, bool keep_masked,
+                  struct buffer *out)
+{
+    config_normalise(L, index, name);
+    int table = lua_gettop(L);
+    size_t n = 0;
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        n++;
+        lua_pop(L, 1);
+    }
+    /* Lua owns the array: an error below cannot leak it. The strings are owned
+     * by the normalised table. */
+    struct pair *pairs = lua_newuserdatauv(L, (n + 1) * sizeof *pairs, 0);
+    size_t i = 0;
+    bool masked = false;
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        struct secret *s = secret_at(L, -1);
+        pairs[i].key = lua_tostring(L, -2);
+        pairs[i].value = s != NULL ? secret_bytes(s) : lua_tolstring(L, -1, &pairs[i].size);
+        if (s != NULL)
+            pairs[i].size = secret_size(s);
+        masked |= config_is_mask(pairs[i].value, pairs[i].size);
+        if (s != NULL && !text_is_utf8(pairs[i].value, pairs[i].size))
+            fail(L, pairs[i].key, "the secret is not UTF-8");
+        i++;
+        lua_pop(L, 1);
+    }
+    qsort(pairs, n, sizeof *pairs, by_key);
+    if (masked && !keep_masked)
+        raise_masked(L, pairs, n);
+    buffer_add_char(out, '{');
+    for (i = 0; i < n; i++) {
+        if (i > 0)
+            buffer_add_char(out, ',');
+        text_add_json(out, pairs[i].key, strlen(pairs[i].key));
+        buffer_add_char(out, ':');
+        text_add_json(out, pairs[i].value, pairs[i].size);
+    }
+    buffer_add_char(out, '}');
+    lua_settop(L, table - 1);
+}
+
+void config_receive(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 8, NULL);
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        /* Only existing fields are assigned, which lua_next allows. */
+        int value = lua_gettop(L);
+        bool changed = true;
+        if (lua_type(L, -2) != LUA_TSTRING || json_is_null(L, value)) {
+            lua_pushnil(L);
+        } else if (lua_type(L, value) == LUA_TSTRING) {
+            changed = false;
+        } else if (lua_istable(L, value)) {
+            lua_pushvalue(L, value);
+            json_encode(L);
+        } else if (!push_scalar(L, "", value)) {
+            lua_pushnil(L);
+        }
+        if (changed) {
+            lua_pushvalue(L, value - 1);
+            lua_pushvalue(L, value + 1);
+            lua_rawset(L, index);
+            lua_settop(L, value + 1);
+            lua_replace(L, value);
+        }
+        if (lua_type(L, value) == LUA_TSTRING && config_is_secret_key(lua_tostring(L, value - 1))) {
+            size_t size;
+            const char *text = lua_tolstring(L, value, &size);
+            if (!config_is_mask(text, size) && !secret_register(lua_tostring(L, value - 1), text, size))
+                luaL_error(L, "not enough memory");
+        }
+        lua_settop(L, value - 1);
+    }
+}
+
+int config_receive_call(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    config_receive(L, 1);
+    return 1;
+}

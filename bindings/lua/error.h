@@ -1,0 +1,36 @@
+/* error: the object that a failed verb raises.
+ *
+ * A table with a metatable: kind, message, and, where they are known, provider,
+ * target, verb, connector, status, code, request_id, attempts, sent ("no",
+ * "maybe", "yes"), retryable, where (the script's line), and for a masked
+ * config `keys`, for a rate limit `retry_after`, `rate_limit`. tostring gives
+ * one readable line. Misuse of the API is an ordinary Lua error instead. */
+#ifndef KELP_LUA_ERROR_H
+#define KELP_LUA_ERROR_H
+
+#include <lua.h>
+
+#include <stdbool.h>
+
+/* In step with the names in error.c. */
+enum error_kind {
+    ERROR_INVALID, ERROR_UNAUTHORIZED, ERROR_FORBIDDEN, ERROR_NOT_FOUND, ERROR_EXISTS,
+    ERROR_CONFLICT, ERROR_MASKED, ERROR_UNSUPPORTED, ERROR_RATE_LIMITED, ERROR_SERVER,
+    ERROR_TIMEOUT, ERROR_NETWORK, ERROR_TLS, ERROR_PROTOCOL, ERROR_UNKNOWN_OUTCOME,
+    ERROR_CANCELLED, ERROR_KINDS
+};
+
+const char *error_kind_name(enum error_kind kind);
+
+/* Pushes a new error object with `kind`, a formatted `message` (lua_pushfstring's
+ * formats) and `where`. [-0, +1, m] */
+void error_push(lua_State *L, enum error_kind kind, const char *format, ...);
+
+/* True when the value at `index` is an error object. [-0, +0, -] */
+bool error_is(lua_State *L, int index);
+
+/* raw.error(kind, message [, fields]): makes an error object; fields are copied
+ * in. [-3, +1, e] */
+int error_make(lua_State *L);
+
+#endif

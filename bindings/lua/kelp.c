@@ -1,0 +1,102 @@
+#include "lua/kelp.h"
+
+#include "lua/config.h"
+#include "lua/connector.h"
+#include "lua/error.h"
+#include "lua/json.h"
+#include "lua/secret.h"
+#include "lua/target.h"
+#include "lua/task.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "engine/exchange.h"
+
+#include <lauxlib.h>
+
+#include <errno.h>
+#include <string.h>
+
+static int now(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    lua_pushnumber(L, clock_now(engine_clock(lua_touserdata(L, -1))));
+    return 1;
+}
+
+static int is_error(lua_State *L)
+{
+    lua_pushboolean(L, error_is(L, 1));
+    return 1;
+}
+
+static int is_connector(lua_State *L)
+{
+    lua_pushboolean(L, connector_is(L, 1));
+    return 1;
+}
+
+static int alive(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)task_count(L));
+    lua_pushinteger(L, (lua_Integer)target_exchanges());
+    return 2;
+}
+
+/* raw.write(fd, text): through the redactor. */
+static int write_out(lua_State *L)
+{
+    size_t size;
+    int fd = (int)luaL_checkinteger(L, 1);
+    const char *text = luaL_checklstring(L, 2, &size);
+    int failure = log_write(fd, text, size);
+    if (failure != 0)
+        return luaL_error(L, "cannot write: %s", strerror(failure));
+    return 0;
+}
+
+/* raw.log(level, text) */
+static int log_text(lua_State *L)
+{
+    int level = log_level_of(luaL_checkstring(L, 1));
+    luaL_argcheck(L, level > LOG_NONE, 1, "no such level");
+    log_line((enum log_level)level, "%s", luaL_checkstring(L, 2));
+    return 0;
+}
+
+void kelp_push_raw(lua_State *L, struct engine *e)
+{
+    static const luaL_Reg functions[] = {
+        {"target", target_make},
+        {"describe", target_describe},
+        {"exchange", target_exchange},
+        {"check_name", target_check_name},
+        {"normalise", config_normalise_call},
+        {"receive", config_receive_call},
+        {"is_mask", config_is_mask_call},
+        {"is_injected", config_is_injected_call},
+        {"is_secret_key", config_is_secret_key_call},
+        {"error", error_make},
+        {"is_error", is_error},
+        {"is_connector", is_connector},
+        {"secret", secret_make},
+        {"read_private", secret_read_private},
+        {"hide", secret_hide},
+        {"sleep", task_sleep},
+        {"now", now},
+        {"alive", alive},
+        {"write", write_out},
+        {"log", log_text},
+        {NULL, NULL},
+    };
+    lua_pushlightuserdata(L, e);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    luaL_newlib(L, functions);
+    connector_push_metatable(L);
+    lua_setfield(L, -2, "connector_metatable");
+    target_push_metatable(L);
+    lua_setfield(L, -2, "target_metatable");
+    luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
+    lua_setfield(L, -2, "json");
+}

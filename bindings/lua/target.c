@@ -1,0 +1,667 @@
+#include "lua/target.h"
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "engine/exchange.h"
+#include "lua/config.h"
+#include "lua/connector.h"
+#include "lua/error.h"
+#include "lua/json.h"
+#include "lua/secret.h"
+#include "lua/task.h"
+#include "providers/provider.h"
+#include "providers/refusal.h"
+
+#include <lauxlib.h>
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char TARGET[] = "kelp.target";
+static const char EXCHANGE[] = "kelp.exchange";
+
+enum { MAX_BODY_SENT = 32 * 1024 * 1024, MAX_URL = 16 * 1024 };
+
+struct target {
+    const struct provider *provider;
+    struct channel channel;
+    double timeout;
+    const char *base_url;  /* without a trailing slash */
+    const char *places[2];
+    const char *label;     /* "confluent env-1/lkc-2", for messages */
+};
+
+/* The strings of a target are kept alive by its user values: 1 is a table of
+ * everything that it points to (its options, its secret), 2 the Lua side's
+ * table of fields. */
+enum { ANCHORS = 1, FIELDS = 2 };
+
+/* ---- options ---- */
+
+enum option_type { OPTION_SECONDS, OPTION_TEXT, OPTION_FLAG, OPTION_SECRET };
+
+struct option {
+    const char *name;
+    enum option_type type;
+    size_t offset; /* in struct target; unused for secrets */
+    double least, most;
+};
+
+#define TARGET_FIELD(field) offsetof(struct target, field)
+
+static const struct option common_options[] = {
+    {"timeout", OPTION_SECONDS, TARGET_FIELD(timeout), 0.001, 86400},
+    {"connect_timeout", OPTION_SECONDS, TARGET_FIELD(channel.connect_timeout), 0.001, 3600},
+    {"base_url", OPTION_TEXT, TARGET_FIELD(base_url), 0, 0},
+    {"ca_file", OPTION_TEXT, TARGET_FIELD(channel.ca_file), 0, 0},
+    {"proxy", OPTION_TEXT, TARGET_FIELD(channel.proxy), 0, 0},
+    {"allow_http", OPTION_FLAG, TARGET_FIELD(channel.allow_http), 0, 0},
+};
+
+static const struct option *common_option(const char *name)
+{
+    for (size_t i = 0; i < sizeof common_options / sizeof *common_options; i++) {
+        if (strcmp(common_options[i].name, name) == 0)
+            return &common_options[i];
+    }
+    return NULL;
+}
+
+static int place_option(const struct provider *p, const char *name)
+{
+    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
+        if (strcmp(p->places[i], name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static bool is_credential(const struct provider *p, const char *name)
+{
+    return strcmp(name, p->user_option) == 0 || strcmp(name, p->password_option) == 0 ||
+           (p->bearer && strcmp(name, "token") == 0);
+}
+
+/* A text option's value, NUL-free and without control characters. */
+static const char *check_text(lua_State *L, const struct provider *p, const char *name, int index)
+{
+    size_t size;
+    if (lua_type(L, index) != LUA_TSTRING)
+        luaL_error(L, "kelp.%s: %s must be a string, got %s", p->name, name,
+                   luaL_typename(L, index));
+    const char *text = lua_tolstring(L, index, &size);
+    if (size == 0 || text_has_control(text, size))
+        luaL_error(L, "kelp.%s: %s %s", p->name, name,
+                   size == 0 ? "is empty" : "holds control characters");
+    return text;
+}
+
+static void read_common(lua_State *L, struct target *t, const struct option *o, int index)
+{
+    const struct provider *p = t->provider;
+    char *field = (char *)t + o->offset;
+    switch (o->type) {
+    case OPTION_SECONDS: {
+        int is_number;
+        double seconds = lua_tonumberx(L, index, &is_number);
+        if (!is_number || lua_type(L, index) != LUA_TNUMBER || !(seconds >= o->least) ||
+            seconds > o->most)
+            luaL_error(L, "kelp.%s: %s must be a number of seconds from %f to %f", p->name,
+                       o->name, o->least, o->most);
+        memcpy(field, &seconds, sizeof seconds);
+        break;
+    }
+    case OPTION_TEXT: {
+        const char *text = check_text(L, p, o->name, index);
+        memcpy(field, &text, sizeof text);
+        break;
+    }
+    case OPTION_FLAG: {
+        if (!lua_isboolean(L, index))
+            luaL_error(L, "kelp.%s: %s must be true or false", p->name, o->name);
+        bool flag = lua_toboolean(L, index);
+        memcpy(field, &flag, sizeof flag);
+        break;
+    }
+    case OPTION_SECRET:
+        break;
+    }
+}
+
+/* Walks the options table at `options`; every key must be known. */
+static void read_options(lua_State *L, struct target *t, int options)
+{
+    const struct provider *p = t->provider;
+    lua_pushnil(L);
+    while (lua_next(L, options)) {
+        int value = lua_gettop(L);
+        const char *name = lua_type(L, value - 1) == LUA_TSTRING ? lua_tostring(L, value - 1) : "?";
+        const struct option *o = common_option(name);
+        int place = place_option(p, name);
+        if (o != NULL) {
+            read_common(L, t, o, value);
+        } else if (place >= 0) {
+            const char *text = check_text(L, p, name, value);
+            const char *fault = text_segment_fault(text, strlen(text));
+            if (fault != NULL)
+                luaL_error(L, "kelp.%s: %s %s", p->name, name, fault);
+            t->places[place] = text;
+        } else if (!is_credential(p, name)) {
+            luaL_error(L, "kelp.%s: unknown option '%s'", p->name, name);
+        }
+        lua_pop(L, 1);
+    }
+    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
+        if (t->places[i] == NULL)
+            luaL_error(L, "kelp.%s: option '%s' is missing", p->name, p->places[i]);
+    }
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+/* Pushes the option, or the environment variable's value, or nil. */
+static bool push_setting(lua_State *L, int options, const char *option, const char *variable)
+{
+    if (lua_getfield(L, options, option) != LUA_TNIL)
+        return true;
+    const char *value = variable != NULL ? environment(variable) : NULL;
+    if (value == NULL)
+        return false;
+    lua_pop(L, 1);
+    lua_pushstring(L, value);
+    return true;
+}
+
+/* The key pair or the token; half a pair is an error that says which half. */
+static void read_credentials(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    if (p->bearer && lua_getfield(L, options, "token") != LUA_TNIL) {
+        t->channel.password = secret_of_value(L, lua_gettop(L), "token");
+        t->channel.authentication = AUTH_BEARER;
+        lua_setfield(L, anchors, "password");
+        return;
+    }
+    bool user = push_setting(L, options, p->user_option, p->user_variable);
+    bool password = push_setting(L, options, p->password_option, p->password_variable);
+    if (user != password)
+        luaL_error(L, "kelp.%s: %s is set but %s is not (option %s or environment variable %s)",
+                   p->name, user ? p->user_option : p->password_option,
+                   user ? p->password_option : p->user_option,
+                   user ? p->password_option : p->user_option,
+                   user ? p->password_variable : p->user_variable);
+    if (!user)
+        luaL_error(L, "kelp.%s: no credentials: set %s and %s%s", p->name, p->user_variable,
+                   p->password_variable, p->bearer ? ", or give a token" : "");
+    int top = lua_gettop(L);
+    t->channel.password = secret_of_value(L, top, p->password_option);
+    struct secret *user_secret = secret_at(L, top - 1);
+    if (user_secret != NULL)
+        t->channel.user = secret_bytes(user_secret);
+    else
+        t->channel.user = check_text(L, p, p->user_option, top - 1);
+    if (strchr(t->channel.user, ':') != NULL)
+        luaL_error(L, "kelp.%s: %s holds a colon, which Basic authentication cannot carry",
+                   p->name, p->user_option);
+    t->channel.authentication = AUTH_BASIC;
+    secret_register_basic(t->channel.user, t->channel.password);
+    lua_setfield(L, anchors, "password");
+    lua_setfield(L, anchors, "user");
+}
+
+static void read_base_url(lua_State *L, struct target *t, int anchors)
+{
+    const struct provider *p = t->provider;
+    const char *url = t->base_url;
+    if (url == NULL)
+        url = environment(p->base_url_variable);
+    if (url == NULL)
+        url = p->base_url;
+    size_t size = strlen(url);
+    while (size > 0 && url[size - 1] == '/')
+        size--;
+    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+                       : strncmp(url, "http://", 7) == 0 ? url + 7
+                                                         : NULL;
+    if (host == NULL || *host == '\0' || *host == '/' || text_has_control(url, size) ||
+        strpbrk(url, " ?#@\\") != NULL)
+        luaL_error(L, "kelp.%s: base_url '%s' is not an address such as https://host or "
+                      "https://host/path", p->name, url);
+    t->base_url = lua_pushlstring(L, url, size);
+    lua_setfield(L, anchors, "base_url");
+}
+
+static void make_label(lua_State *L, struct target *t, int anchors)
+{
+    if (t->places[1] != NULL)
+        lua_pushfstring(L, "%s %s/%s", t->provider->name, t->places[0], t->places[1]);
+    else
+        lua_pushfstring(L, "%s %s", t->provider->name, t->places[0]);
+    t->label = lua_tostring(L, -1);
+    lua_setfield(L, anchors, "label");
+}
+
+int target_make(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    const struct provider *p = provider_named(name);
+    if (p == NULL)
+        return luaL_error(L, "there is no provider '%s'", name);
+    if (!lua_istable(L, 2))
+        return luaL_error(L, "kelp.%s: a table of options expected, got %s", name,
+                          luaL_typename(L, 2));
+    lua_settop(L, 2);
+
+    struct target *t = lua_newuserdatauv(L, sizeof *t, 2);
+    memset(t, 0, sizeof *t);
+    t->provider = p;
+    t->timeout = 60;
+    t->channel.connect_timeout = 10;
+    t->channel.max_body = 64u * 1024 * 1024;
+    t->channel.max_headers = 256u * 1024;
+
+    lua_newtable(L);
+    int anchors = lua_gettop(L);
+    /* A copy, so that the caller's later changes cannot free what we point to. */
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, 2)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, anchors + 1);
+    }
+    lua_pushvalue(L, anchors + 1);
+    lua_setfield(L, anchors, "options");
+    read_options(L, t, anchors + 1);
+    read_credentials(L, t, anchors + 1, anchors);
+    read_base_url(L, t, anchors);
+    make_label(L, t, anchors);
+    lua_settop(L, anchors);
+    lua_setiuservalue(L, -2, ANCHORS);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, FIELDS);
+    target_push_metatable(L);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+/* ---- the target as a Lua value ---- */
+
+/* target.list, target.can, target.provider, …: the Lua side's methods first,
+ * then what describes it. */
+static int target_index(lua_State *L)
+{
+    struct target *t = luaL_checkudata(L, 1, TARGET);
+    lua_getmetatable(L, 1);
+    lua_getfield(L, -1, "methods");
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL)
+        return 1;
+    const char *field = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (strcmp(field, "provider") == 0) {
+        lua_pushstring(L, t->provider->name);
+    } else if (strcmp(field, "label") == 0) {
+        lua_pushstring(L, t->label);
+    } else if (strcmp(field, "base_url") == 0) {
+        lua_pushstring(L, t->base_url);
+    } else {
+        int place = place_option(t->provider, field);
+        if (place >= 0) {
+            lua_pushstring(L, t->places[place]);
+        } else {
+            lua_getiuservalue(L, 1, FIELDS);
+            lua_pushvalue(L, 2);
+            lua_rawget(L, -2);
+        }
+    }
+    return 1;
+}
+
+static int target_newindex(lua_State *L)
+{
+    struct target *t = luaL_checkudata(L, 1, TARGET);
+    return luaL_error(L, "a target's fields cannot be set (%s)", t->label);
+}
+
+static int target_show(lua_State *L)
+{
+    struct target *t = luaL_checkudata(L, 1, TARGET);
+    lua_pushfstring(L, "target %s", t->label);
+    return 1;
+}
+
+void target_push_metatable(lua_State *L)
+{
+    if (luaL_newmetatable(L, TARGET)) {
+        static const luaL_Reg functions[] = {
+            {"__index", target_index},
+            {"__newindex", target_newindex},
+            {"__tostring", target_show},
+            {NULL, NULL},
+        };
+        luaL_setfuncs(L, functions, 0);
+        lua_newtable(L);
+        lua_setfield(L, -2, "methods");
+    }
+}
+
+int target_describe(lua_State *L)
+{
+    struct target *t = luaL_checkudata(L, 1, TARGET);
+    const struct provider *p = t->provider;
+    lua_getiuservalue(L, 1, FIELDS);
+    lua_newtable(L);
+    for (int v = 0; v < VERB_COUNT; v++) {
+        lua_pushboolean(L, p->routes[v].method != NULL);
+        lua_setfield(L, -2, verb_name((enum verb)v));
+    }
+    lua_pushboolean(L, p->by_id);
+    lua_setfield(L, -2, "address_by_id");
+    lua_pushboolean(L, p->routes[VERB_UPDATE].method != NULL);
+    lua_setfield(L, -2, "merge");
+    lua_pushboolean(L, p->removes_keys);
+    lua_setfield(L, -2, "remove_keys");
+    lua_pushboolean(L, p->masks_secrets);
+    lua_setfield(L, -2, "masks");
+    return 2;
+}
+
+/* ---- one exchange ---- */
+
+struct pending {
+    struct exchange exchange;
+    struct engine *engine;
+    struct target *target;
+    struct call call;
+};
+
+static size_t pending_count;
+
+/* Withdraws and frees; safe to call twice. */
+static void pending_end(struct pending *p)
+{
+    if (p->target == NULL)
+        return;
+    engine_withdraw(p->engine, &p->exchange);
+    exchange_free(&p->exchange);
+    p->target = NULL;
+    pending_count--;
+}
+
+static int pending_collect(lua_State *L)
+{
+    pending_end(luaL_checkudata(L, 1, EXCHANGE));
+    return 0;
+}
+
+size_t target_exchanges(void)
+{
+    return pending_count;
+}
+
+/* Owned by Lua before anything is acquired. */
+static struct pending *push_pending(lua_State *L, struct target *t)
+{
+    struct pending *p = lua_newuserdatauv(L, sizeof *p, 0);
+    p->target = NULL;
+    if (luaL_newmetatable(L, EXCHANGE)) {
+        lua_pushcfunction(L, pending_collect);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    exchange_init(&p->exchange);
+    memset(&p->call, 0, sizeof p->call);
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    p->engine = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    p->target = t;
+    pending_count++;
+    return p;
+}
+
+/* Completes the error object at the top with what the call knows, and raises. */
+static int raise(lua_State *L, struct pending *p)
+{
+    int error = lua_gettop(L);
+    const struct reply *r = &p->exchange.transfer.reply;
+    static const char *const sent_names[] = {"no", "maybe", "yes"};
+    const struct request *q = &p->exchange.transfer.request;
+    lua_pushstring(L, p->target->provider->name);
+    lua_setfield(L, error, "provider");
+    lua_pushstring(L, p->target->label);
+    lua_setfield(L, error, "target");
+    lua_pushstring(L, verb_name(p->call.verb));
+    lua_setfield(L, error, "verb");
+    const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
+    if (connector != NULL) {
+        lua_pushstring(L, connector);
+        lua_setfield(L, error, "connector");
+    }
+    lua_pushstring(L, sent_names[r->sent]);
+    lua_setfield(L, error, "sent");
+    lua_pushinteger(L, p->exchange.attempts);
+    lua_setfield(L, error, "attempts");
+    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
+    bool transient = r->fault == FAULT_RESOLVE || r->fault == FAULT_CONNECT || r->status == 429 ||
+                     (reads && (r->status >= 500 || r->fault == FAULT_TIMEOUT ||
+                                r->fault == FAULT_CLOSED));
+    lua_pushboolean(L, transient);
+    lua_setfield(L, error, "retryable");
+    if (log_enabled(LOG_DEBUG)) {
+        lua_getfield(L, error, "kind");
+        log_line(LOG_DEBUG, "%s %s: %s", q->method, buffer_text(&q->url), lua_tostring(L, -1));
+        lua_pop(L, 1);
+    }
+    pending_end(p);
+    return lua_error(L);
+}
+
+static enum error_kind kind_of_fault(enum fault fault)
+{
+    switch (fault) {
+    case FAULT_TLS: return ERROR_TLS;
+    case FAULT_TIMEOUT: return ERROR_TIMEOUT;
+    case FAULT_PROTOCOL:
+    case FAULT_TOO_LARGE: return ERROR_PROTOCOL;
+    case FAULT_REFUSED: return ERROR_INVALID;
+    case FAULT_CANCELLED: return ERROR_CANCELLED;
+    default: return ERROR_NETWORK;
+    }
+}
+
+static void push_fault(lua_State *L, struct pending *p)
+{
+    const struct reply *r = &p->exchange.transfer.reply;
+    enum error_kind kind = kind_of_fault(r->fault);
+    if (r->sent == SENT_MAYBE && p->target->provider->routes[p->call.verb].effect != EFFECT_NONE) {
+        error_push(L, ERROR_UNKNOWN_OUTCOME, "the request may have been carried out: %s",
+                   r->message);
+        lua_pushstring(L, error_kind_name(kind));
+        lua_setfield(L, -2, "cause");
+    } else {
+        error_push(L, kind, "%s", r->message);
+    }
+    if (r->status != 0) {
+        lua_pushinteger(L, r->status);
+        lua_setfield(L, -2, "status");
+    }
+}
+
+/* Decodes and reads a 2xx reply: runs under pcall, with the pending exchange as
+ * a light userdata. */
+static int read_answer(lua_State *L)
+{
+    struct pending *p = lua_touserdata(L, 1);
+    const struct reply *r = &p->exchange.transfer.reply;
+    enum answer answer = p->target->provider->routes[p->call.verb].answer;
+    lua_settop(L, 0);
+    if (r->body.size == 0) {
+        if (answer != ANSWER_DONE)
+            return luaL_error(L, "unexpected reply: an empty body");
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    json_decode(L, buffer_text(&r->body), r->body.size);
+    if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, r))
+        return lua_error(L);
+    p->target->provider->read(L, answer);
+    return 1;
+}
+
+static void bind(lua_State *L, int target)
+{
+    if (connector_is(L, -1)) {
+        lua_pushvalue(L, target);
+        lua_setfield(L, -2, "target");
+    } else if (lua_istable(L, -1)) {
+        for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
+            lua_pushvalue(L, target);
+            lua_setfield(L, -2, "target");
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+}
+
+static int finish(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    struct pending *p = (struct pending *)context;
+    const struct reply *r = &p->exchange.transfer.reply;
+    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
+    if (r->fault != FAULT_NONE) {
+        push_fault(L, p);
+        return raise(L, p);
+    }
+    log_line(LOG_DEBUG, "%s %s: %ld in %.3f s", p->exchange.transfer.request.method,
+             buffer_text(&p->exchange.transfer.request.url), r->status, r->elapsed);
+    if (r->status < 200 || r->status > 299) {
+        refusal_push(L, &p->call, r);
+        return raise(L, p);
+    }
+    lua_pushcfunction(L, read_answer);
+    lua_pushlightuserdata(L, p);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        if (!error_is(L, -1)) {
+            /* 2xx, but not a word of it can be used: a captive portal, a cut
+             * body. A write may have happened. */
+            const char *why = lua_tostring(L, -1);
+            error_push(L, reads ? ERROR_PROTOCOL : ERROR_UNKNOWN_OUTCOME, "%s",
+                       why != NULL ? why : "unreadable reply");
+            lua_pushinteger(L, r->status);
+            lua_setfield(L, -2, "status");
+        }
+        return raise(L, p);
+    }
+    bind(L, 1);
+    pending_end(p);
+    return 1;
+}
+
+static const char *check_connector(lua_State *L, int index)
+{
+    size_t size;
+    const char *name = luaL_checklstring(L, index, &size);
+    const char *fault = text_segment_fault(name, size);
+    if (fault != NULL) {
+        struct buffer shown;
+        buffer_init(&shown, 512);
+        text_add_printable(&shown, name, size < 80 ? size : 80);
+        lua_pushlstring(L, buffer_text(&shown), shown.size);
+        buffer_free(&shown);
+        error_push(L, ERROR_INVALID, "the connector name '%s' %s", lua_tostring(L, -1), fault);
+        lua_pushliteral(L, "no");
+        lua_setfield(L, -2, "sent");
+        lua_error(L);
+    }
+    return name;
+}
+
+int target_check_name(lua_State *L)
+{
+    check_connector(L, 1);
+    return 0;
+}
+
+static bool repeatable(const struct route *route)
+{
+    return route->effect == EFFECT_NONE ||
+           (route->effect == EFFECT_STATE && strcmp(route->method, "PUT") == 0);
+}
+
+int target_exchange(lua_State *L)
+{
+    struct target *t = luaL_checkudata(L, 1, TARGET);
+    const char *verb_text = luaL_checkstring(L, 2);
+    int verb = verb_named(verb_text);
+    luaL_argcheck(L, verb >= 0, 2, "no such verb");
+    const struct route *route = &t->provider->routes[verb];
+    const char *connector = lua_isnoneornil(L, 3) ? NULL : check_connector(L, 3);
+    bool keep_masked = false;
+    if (!lua_isnoneornil(L, 5)) {
+        luaL_checktype(L, 5, LUA_TTABLE);
+        lua_getfield(L, 5, "keep_masked");
+        keep_masked = lua_toboolean(L, -1);
+    }
+    lua_settop(L, 5);
+
+    if (route->method == NULL) {
+        error_push(L, ERROR_UNSUPPORTED, "%s does not offer %s", t->provider->title, verb_text);
+        lua_pushstring(L, t->label);
+        lua_setfield(L, -2, "target");
+        lua_pushliteral(L, "no");
+        lua_setfield(L, -2, "sent");
+        return lua_error(L);
+    }
+    if (connector == NULL && (route->body == BODY_CREATE || strstr(route->path, "{connector}")))
+        return luaL_argerror(L, 3, "a connector expected");
+    if (route->body != BODY_NONE)
+        luaL_checktype(L, 4, LUA_TTABLE);
+
+    struct pending *p = push_pending(L, t);
+    struct request *q = &p->exchange.transfer.request;
+    p->call.verb = (enum verb)verb;
+    p->call.places[0] = t->places[0];
+    p->call.places[1] = t->places[1];
+    p->call.connector = connector;
+    p->call.name = route->body == BODY_CREATE ? connector : NULL;
+
+    buffer_init(&q->url, MAX_URL);
+    buffer_init(&q->body, MAX_BODY_SENT);
+    q->channel = &t->channel;
+    q->method = route->method;
+    q->timeout = t->timeout;
+    q->repeatable = repeatable(route);
+    q->has_body = route->body != BODY_NONE;
+    buffer_add_text(&q->url, t->base_url);
+    provider_add_path(t->provider, &p->call, &q->url);
+    if (q->has_body) {
+        /* The config is written straight into the body; only a create wraps it. */
+        struct buffer *config = &q->body;
+        struct buffer wrapped;
+        bool wraps = route->body == BODY_CREATE;
+        config_write(L, 4, t->provider->by_id ? NULL : connector, keep_masked, config);
+        if (wraps) {
+            wrapped = *config;
+            buffer_init(config, MAX_BODY_SENT);
+            p->call.config = &wrapped;
+            provider_add_body(t->provider, &p->call, config);
+            p->call.config = NULL;
+            buffer_wipe(&wrapped);
+        }
+    }
+    if (q->url.overflowed || q->body.overflowed) {
+        error_push(L, ERROR_INVALID, "the request is too large (at most %d bytes)", MAX_BODY_SENT);
+        return raise(L, p);
+    }
+    return task_await(L, &p->exchange, finish, (lua_KContext)p);
+}

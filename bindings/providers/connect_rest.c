@@ -1,0 +1,179 @@
+#include "providers/connect_rest.h"
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "lua/config.h"
+#include "lua/connector.h"
+#include "lua/json.h"
+#include "providers/record.h"
+
+#include <lauxlib.h>
+
+#include <string.h>
+
+bool connect_rest_write_create(const struct call *call, struct buffer *out)
+{
+    buffer_add_text(out, "{\"name\":");
+    text_add_json(out, call->name, strlen(call->name));
+    buffer_add_text(out, ",\"config\":");
+    buffer_add(out, call->config->data, call->config->size);
+    return buffer_add_char(out, '}');
+}
+
+/* Reads {name, config, tasks: [{connector, task}], type} into the record. The
+ * tasks here are only named; their states come from the status. */
+static void read_info(lua_State *L, int info, int record)
+{
+    record_text(L, info, "name", record, "name");
+    if (record_table(L, info, "config")) {
+        int config = lua_gettop(L);
+        config_receive(L, config);
+        record_text(L, config, "connector.class", record, "class");
+        lua_setfield(L, record, "config");
+    } else {
+        lua_pop(L, 1);
+    }
+    record_type_from_class(L, record);
+    if (lua_getfield(L, info, "type") == LUA_TSTRING &&
+        (strcmp(lua_tostring(L, -1), "sink") == 0 || strcmp(lua_tostring(L, -1), "source") == 0))
+        lua_setfield(L, record, "type");
+    else
+        lua_pop(L, 1); /* "unknown" has been seen */
+    if (record_table(L, info, "tasks")) {
+        int tasks = lua_gettop(L);
+        lua_newtable(L);
+        for (lua_Integer i = 1; lua_rawgeti(L, tasks, i) == LUA_TTABLE; i++) {
+            lua_createtable(L, 0, 2);
+            record_number(L, -2, "task", -1, "id");
+            record_state(L, -1, "unknown");
+            lua_rawseti(L, tasks + 1, i);
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+        lua_setfield(L, record, "tasks");
+    }
+    lua_pop(L, 1);
+}
+
+/* The text of a failure is `trace` in Kafka Connect and `msg` in Confluent
+ * Cloud's tasks. */
+static void read_trace(lua_State *L, int source, int record)
+{
+    record_text(L, source, "msg", record, "error");
+    record_text(L, source, "trace", record, "error");
+}
+
+static void read_tasks(lua_State *L, int status, int record)
+{
+    if (!record_table(L, status, "tasks")) {
+        lua_pop(L, 1);
+        return;
+    }
+    int tasks = lua_gettop(L);
+    lua_newtable(L);
+    for (lua_Integer i = 1; lua_rawgeti(L, tasks, i) != LUA_TNIL; i++) {
+        if (!lua_istable(L, -1))
+            record_unexpected(L, "a task is not an object");
+        lua_createtable(L, 0, 4);
+        record_number(L, -2, "id", -1, "id");
+        record_text(L, -2, "worker_id", -1, "worker");
+        read_trace(L, -2, lua_gettop(L));
+        lua_getfield(L, -2, "state");
+        record_state(L, -2, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "");
+        lua_pop(L, 1);
+        lua_rawseti(L, tasks + 1, i);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    lua_setfield(L, record, "tasks");
+    lua_pop(L, 1);
+}
+
+/* A failed connector's reason is often only in its first failed task. */
+static void lift_task_error(lua_State *L, int record)
+{
+    int top = lua_gettop(L);
+    if (lua_getfield(L, record, "error") == LUA_TNIL &&
+        lua_getfield(L, record, "tasks") == LUA_TTABLE) {
+        int tasks = lua_gettop(L);
+        for (lua_Integer i = 1; lua_rawgeti(L, tasks, i) == LUA_TTABLE; i++) {
+            if (lua_getfield(L, -1, "error") == LUA_TSTRING) {
+                lua_setfield(L, record, "error");
+                break;
+            }
+            lua_pop(L, 2);
+        }
+    }
+    lua_settop(L, top);
+}
+
+/* Reads {name, connector: {state, worker_id, trace}, tasks, type}. */
+static void read_status(lua_State *L, int status, int record)
+{
+    record_text(L, status, "name", record, "name");
+    if (!record_table(L, status, "connector"))
+        record_unexpected(L, "a status without connector");
+    int connector = lua_gettop(L);
+    lua_getfield(L, connector, "state");
+    record_state(L, record, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "");
+    read_trace(L, connector, record);
+    lua_settop(L, connector - 1);
+    read_tasks(L, status, record);
+    lift_task_error(L, record);
+}
+
+/* {NAME: {info, status, id: {id, id_type}, extensions}} -> array of records. */
+static void read_expanded_list(lua_State *L)
+{
+    int map = lua_gettop(L);
+    lua_newtable(L);
+    int array = lua_gettop(L);
+    lua_Integer n = 0;
+    lua_pushnil(L);
+    while (lua_next(L, map)) {
+        int entry = array + 2;
+        if (lua_type(L, array + 1) != LUA_TSTRING || !lua_istable(L, entry))
+            record_unexpected(L, "the list is not a map from names to connectors");
+        connector_new(L);
+        int record = lua_gettop(L);
+        if (record_table(L, entry, "info"))
+            read_info(L, lua_gettop(L), record);
+        lua_settop(L, record);
+        if (record_table(L, entry, "status"))
+            read_status(L, lua_gettop(L), record);
+        lua_settop(L, record);
+        if (record_table(L, entry, "id"))
+            record_text(L, -1, "id", record, "id");
+        lua_settop(L, record);
+        lua_pushvalue(L, array + 1);
+        lua_setfield(L, record, "name"); /* the key is what addresses it */
+        lua_rawseti(L, array, ++n);
+        lua_settop(L, array + 1);
+    }
+    lua_replace(L, map);
+}
+
+void connect_rest_read(lua_State *L, enum answer answer)
+{
+    int value = lua_gettop(L);
+    if (answer == ANSWER_DONE) {
+        lua_pushboolean(L, 1);
+        lua_replace(L, value);
+        return;
+    }
+    if (!lua_istable(L, value))
+        record_unexpected(L, "not an object");
+    if (answer == ANSWER_CONNECTORS) {
+        read_expanded_list(L);
+        return;
+    }
+    connector_new(L);
+    if (answer == ANSWER_STATUS)
+        read_status(L, value, value + 1);
+    else
+        read_info(L, value, value + 1);
+    if (lua_getfield(L, value + 1, "name") != LUA_TSTRING)
+        record_unexpected(L, "a connector without a name");
+    lua_pop(L, 1);
+    lua_replace(L, value);
+}

@@ -1,0 +1,14 @@
+/* connect_rest: the dialect that Confluent Cloud and Kafka Connect share. */
+#ifndef KELP_PROVIDERS_CONNECT_REST_H
+#define KELP_PROVIDERS_CONNECT_REST_H
+
+#include "providers/provider.h"
+
+/* {"name": …, "config": {…}} */
+bool connect_rest_write_create(const struct call *call, struct buffer *out);
+
+/* provider->read for the dialect: the expanded list (a map from name to
+ * {info, status, id}), a connector, a status. */
+void connect_rest_read(struct lua_State *L, enum answer answer);
+
+#endif

@@ -1,0 +1,162 @@
+-- targets: how a target comes about: from options, by name from the targets
+-- file, or, under --sim, on the built-in simulator.
+
+local raw = require "kelp.raw"
+local settings = require "kelp.settings"
+
+local targets = {}
+
+-- What the simulator's example world has; credentials that open nothing else.
+local simulated = {
+  confluent = { base = "/confluent", environment = "env-sim", cluster = "lkc-sim",
+                api_key = "simulated-key", api_secret = "simulated-secret" },
+  upstash = { base = "/upstash/v2/kafka", cluster = "7568431c-88d5-4409-a808-2167f22a7133",
+              email = "somebody@example.com", api_key = "simulated-api-key" },
+}
+
+-- Where kelp.target looks for the places of a provider that no file describes.
+local variables = {
+  confluent = { environment = { "CONFLUENT_ENVIRONMENT_ID", "KAFKA_ENV_ID" },
+                cluster = { "KAFKA_CLUSTER_ID", "KAFKA_ID" } },
+  upstash = { cluster = { "UPSTASH_KAFKA_CLUSTER_ID" } },
+}
+
+local function copy(options)
+  local result = {}
+  for key, value in pairs(options) do result[key] = value end
+  return result
+end
+
+-- Under --sim nothing leaves this machine, whatever the options say.
+local function simulate(provider, options)
+  local defaults = simulated[provider]
+  options = copy(options)
+  for key, value in pairs(defaults) do
+    if key ~= "base" and (options[key] == nil or key == "api_key" or key == "api_secret"
+                          or key == "email") then
+      options[key] = value
+    end
+  end
+  options.token = nil
+  options.ca_file, options.proxy = nil, nil
+  options.base_url = settings.sim .. defaults.base
+  return options
+end
+
+local function make(provider, options)
+  if settings.sim and (options == nil or type(options) == "table") then
+    options = simulate(provider, options or {})
+  end
+  if type(options) == "table" and options.timeout == nil and settings.timeout then
+    options = copy(options)
+    options.timeout = settings.timeout
+  end
+  local target = raw.target(provider, options)
+  local fields, can = raw.describe(target)
+  can.find, can.wait = true, true
+  for _, name in ipairs { "stop", "tasks", "restart_tasks", "validate", "plugins", "translate",
+                          "offsets" } do
+    can[name] = can[name] or false
+  end
+  fields.can = can
+  return target
+end
+
+function targets.confluent(options) return make("confluent", options) end
+function targets.upstash(options) return make("upstash", options) end
+
+-- $XDG_CONFIG_HOME/kelp/targets.lua
+local function file_path()
+  local base = os.getenv "XDG_CONFIG_HOME"
+  if not base or base == "" then
+    local home = os.getenv "HOME"
+    if not home or home == "" then return nil end
+    base = home .. "/.config"
+  end
+  return base .. "/kelp/targets.lua"
+end
+
+-- The file is a table; env, file and command are the only functions in it.
+local function read_file(path)
+  local text, why = raw.read_private(path)
+  if not text then
+    if why:find("No such file", 1, true) then return {} end
+    error("the targets file " .. why, 0)
+  end
+  local sources = {
+    env = function(name) return raw.secret { env = name } end,
+    file = function(name) return raw.secret { file = name } end,
+    command = function(line) return raw.secret { command = line } end,
+  }
+  -- Every entry is evaluated, so a source is only asked when its target is used.
+  local lazy = {}
+  for name, ask in pairs(sources) do
+    lazy[name] = function(argument)
+      if type(argument) ~= "string" then
+        error(("%s: %s needs a string"):format(path, name), 0)
+      end
+      return setmetatable({}, { ask = function() return ask(argument) end })
+    end
+  end
+  if not text:find("^%s*return%f[%W]") and text:find("^%s*{") then text = "return " .. text end
+  local chunk, message = load(text, "@" .. path, "t", lazy)
+  if not chunk then error("the targets file cannot be read: " .. message, 0) end
+  local result = chunk()
+  if type(result) ~= "table" then
+    error("the targets file " .. path .. " must return a table of targets by name", 0)
+  end
+  return result
+end
+
+local function from_entry(path, name, entry)
+  if type(entry) ~= "table" then
+    error(("%s: target '%s' must be a table"):format(path, name), 0)
+  end
+  local options = {}
+  for key, value in pairs(entry) do
+    local meta = type(value) == "table" and getmetatable(value)
+    options[key] = meta and meta.ask and meta.ask() or value
+  end
+  local provider = options.provider
+  options.provider = nil
+  if type(provider) ~= "string" or not simulated[provider] then
+    error(("%s: target '%s': provider must be 'confluent' or 'upstash'"):format(path, name), 0)
+  end
+  return make(provider, options)
+end
+
+local function from_environment(provider)
+  local options = {}
+  for option, names in pairs(variables[provider]) do
+    for _, name in ipairs(names) do
+      local value = os.getenv(name)
+      if value and value ~= "" and not settings.sim then
+        options[option] = value
+        break
+      end
+    end
+    if not options[option] and not settings.sim then
+      error(("target '%s': set %s, or describe it in %s"):format(
+        provider, names[1], file_path() or "the targets file"), 0)
+    end
+  end
+  return make(provider, options)
+end
+
+function targets.named(name)
+  if type(name) ~= "string" then
+    error("kelp.target: a name expected, got " .. type(name), 2)
+  end
+  local path = file_path()
+  local entries = path and read_file(path) or {}
+  if entries[name] ~= nil then return from_entry(path, name, entries[name]) end
+  if simulated[name] then return from_environment(name) end
+  local known = {}
+  for key in pairs(entries) do known[#known + 1] = tostring(key) end
+  table.sort(known)
+  error(("there is no target '%s' in %s%s"):format(name, path or "the targets file",
+    #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
+    or "; 'confluent' and 'upstash' name the ones from the environment"), 0)
+end
+
+return targets
