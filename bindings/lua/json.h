@@ -2,15 +2,22 @@
  *
  * It works on a private lua-cjson instance that no script can reconfigure, and
  * makes exact what lua-cjson 2.1.0 on Lua 5.4 does not:
- *  - decoding: a number with an integral value becomes a Lua integer; an
- *    integer text of any length that 64 bits hold is exact; a longer one is an
- *    error that names it, never rounded. NaN, Infinity and hexadecimal are
- *    refused. null becomes json_null (kelp.null, a light userdata: test with
- *    `== kelp.null`, it is true in a condition).
- *  - encoding: integers are written exactly, floats with the fewest of 14 or 17
- *    digits that read back the same; NaN and infinities are an error.
+ *  - decoding: a number with an integral value that 64 bits hold becomes a Lua
+ *    integer, exactly, however it is spelt (1e3 and 2.0 too; -0 becomes 0); a
+ *    longer one spelt as an integer is an error that names it, never rounded.
+ *    What RFC 8259 does not allow is refused: NaN, hexadecimal, control
+ *    characters, bad UTF-8, half surrogate pairs. Of a repeated key the last
+ *    value counts. null becomes json_null (kelp.null, a light userdata: test
+ *    with `== kelp.null`, it is true in a condition).
+ *  - encoding: keys are sorted; integers, and floats with an integral value
+ *    that 64 bits hold, are written as integers; other floats with the fewest
+ *    of 14 or 17 digits that read back the same. NaN, infinities, functions,
+ *    mixed or sparse tables, strings that are not UTF-8 are an error that names
+ *    the place in the value. A kelp.secret is written as "<secret NAME>".
+ *  - an empty table is {}, unless it is marked as an array: each [] that was
+ *    decoded is, and what kelp.json.array(t) returns.
  *  - depth is capped at 128 and the text at JSON_MAX_TEXT bytes, both ways.
- * Errors name the offset, never the text: a body may hold secrets. */
+ * Errors name the offset (from 0), never the text: a body may hold secrets. */
 #ifndef KELP_LUA_JSON_H
 #define KELP_LUA_JSON_H
 
@@ -21,7 +28,7 @@ struct lua_State;
 enum { JSON_MAX_DEPTH = 128 };
 #define JSON_MAX_TEXT ((size_t)64 * 1024 * 1024)
 
-/* Makes the module table { encode, decode, null } and keeps the instance in
+/* Makes the module table { encode, decode, array, null } and keeps the instance in
  * the registry. [-0, +1, m] */
 int luaopen_kelp_json(struct lua_State *L);
 
@@ -37,5 +44,8 @@ void json_push_null(struct lua_State *L);
 
 /* True when the value at `index` is JSON null (not Lua's nil). [-0, +0, -] */
 int json_is_null(struct lua_State *L, int index);
+
+/* Lowers the cap on the text from JSON_MAX_TEXT. [-0, +0, e] */
+void json_set_max_text(struct lua_State *L, size_t max_text);
 
 #endif

@@ -1,5 +1,6 @@
 #include "lua/kelp.h"
 
+#include "lua/call.h"
 #include "lua/config.h"
 #include "lua/connector.h"
 #include "lua/error.h"
@@ -40,7 +41,7 @@ static int is_connector(lua_State *L)
 static int alive(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)task_count(L));
-    lua_pushinteger(L, (lua_Integer)target_exchanges());
+    lua_pushinteger(L, (lua_Integer)call_count());
     return 2;
 }
 
@@ -65,13 +66,26 @@ static int log_text(lua_State *L)
     return 0;
 }
 
+/* raw.progress(text) */
+static int progress(lua_State *L)
+{
+    log_progress(luaL_checkstring(L, 1));
+    return 0;
+}
+
+static int progress_is_live(lua_State *L)
+{
+    lua_pushboolean(L, log_progress_is_live());
+    return 1;
+}
+
 void kelp_push_raw(lua_State *L, struct engine *e)
 {
     static const luaL_Reg functions[] = {
         {"target", target_make},
         {"describe", target_describe},
-        {"exchange", target_exchange},
-        {"check_name", target_check_name},
+        {"exchange", call_exchange},
+        {"check_name", call_check_name},
         {"normalise", config_normalise_call},
         {"receive", config_receive_call},
         {"is_mask", config_is_mask_call},
@@ -84,10 +98,18 @@ void kelp_push_raw(lua_State *L, struct engine *e)
         {"read_private", secret_read_private},
         {"hide", secret_hide},
         {"sleep", task_sleep},
+        {"spawn", task_spawn},
+        {"join", task_join},
+        {"cancel", task_cancel},
+        {"park", task_park},
+        {"wake", task_wake},
+        {"current", task_current},
         {"now", now},
         {"alive", alive},
         {"write", write_out},
         {"log", log_text},
+        {"progress", progress},
+        {"progress_is_live", progress_is_live},
         {NULL, NULL},
     };
     lua_pushlightuserdata(L, e);
@@ -97,6 +119,8 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     lua_setfield(L, -2, "connector_metatable");
     target_push_metatable(L);
     lua_setfield(L, -2, "target_metatable");
+    task_push_metatable(L);
+    lua_setfield(L, -2, "task_metatable");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }

@@ -1,18 +1,9 @@
 #include "lua/target.h"
 
-#include "base/buffer.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "engine/exchange.h"
-#include "lua/config.h"
-#include "lua/connector.h"
-#include "lua/error.h"
-#include "lua/json.h"
 #include "lua/secret.h"
-#include "lua/task.h"
-#include "providers/provider.h"
-#include "providers/refusal.h"
+#include "lua/target_private.h"
 
 #include <lauxlib.h>
 
@@ -23,23 +14,16 @@
 #include <strings.h>
 
 static const char TARGET[] = "kelp.target";
-static const char EXCHANGE[] = "kelp.exchange";
-
-enum { MAX_BODY_SENT = 32 * 1024 * 1024, MAX_URL = 16 * 1024 };
-
-struct target {
-    const struct provider *provider;
-    struct channel channel;
-    double timeout;
-    const char *base_url;  /* without a trailing slash */
-    const char *places[2];
-    const char *label;     /* "confluent env-1/lkc-2", for messages */
-};
 
 /* The strings of a target are kept alive by its user values: 1 is a table of
  * everything that it points to (its options, its secret), 2 the Lua side's
  * table of fields. */
 enum { ANCHORS = 1, FIELDS = 2 };
+
+struct target *target_check(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, TARGET);
+}
 
 /* ---- options ---- */
 
@@ -300,7 +284,7 @@ int target_make(lua_State *L)
  * then what describes it. */
 static int target_index(lua_State *L)
 {
-    struct target *t = luaL_checkudata(L, 1, TARGET);
+    struct target *t = target_check(L, 1);
     lua_getmetatable(L, 1);
     lua_getfield(L, -1, "methods");
     lua_pushvalue(L, 2);
@@ -328,13 +312,13 @@ static int target_index(lua_State *L)
 
 static int target_newindex(lua_State *L)
 {
-    struct target *t = luaL_checkudata(L, 1, TARGET);
+    struct target *t = target_check(L, 1);
     return luaL_error(L, "a target's fields cannot be set (%s)", t->label);
 }
 
 static int target_show(lua_State *L)
 {
-    struct target *t = luaL_checkudata(L, 1, TARGET);
+    struct target *t = target_check(L, 1);
     lua_pushfstring(L, "target %s", t->label);
     return 1;
 }
@@ -356,7 +340,7 @@ void target_push_metatable(lua_State *L)
 
 int target_describe(lua_State *L)
 {
-    struct target *t = luaL_checkudata(L, 1, TARGET);
+    struct target *t = target_check(L, 1);
     const struct provider *p = t->provider;
     lua_getiuservalue(L, 1, FIELDS);
     lua_newtable(L);
@@ -373,295 +357,4 @@ int target_describe(lua_State *L)
     lua_pushboolean(L, p->masks_secrets);
     lua_setfield(L, -2, "masks");
     return 2;
-}
-
-/* ---- one exchange ---- */
-
-struct pending {
-    struct exchange exchange;
-    struct engine *engine;
-    struct target *target;
-    struct call call;
-};
-
-static size_t pending_count;
-
-/* Withdraws and frees; safe to call twice. */
-static void pending_end(struct pending *p)
-{
-    if (p->target == NULL)
-        return;
-    engine_withdraw(p->engine, &p->exchange);
-    exchange_free(&p->exchange);
-    p->target = NULL;
-    pending_count--;
-}
-
-static int pending_collect(lua_State *L)
-{
-    pending_end(luaL_checkudata(L, 1, EXCHANGE));
-    return 0;
-}
-
-size_t target_exchanges(void)
-{
-    return pending_count;
-}
-
-/* Owned by Lua before anything is acquired. */
-static struct pending *push_pending(lua_State *L, struct target *t)
-{
-    struct pending *p = lua_newuserdatauv(L, sizeof *p, 0);
-    p->target = NULL;
-    if (luaL_newmetatable(L, EXCHANGE)) {
-        lua_pushcfunction(L, pending_collect);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    exchange_init(&p->exchange);
-    memset(&p->call, 0, sizeof p->call);
-    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
-    p->engine = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    p->target = t;
-    pending_count++;
-    return p;
-}
-
-/* Completes the error object at the top with what the call knows, and raises. */
-static int raise(lua_State *L, struct pending *p)
-{
-    int error = lua_gettop(L);
-    const struct reply *r = &p->exchange.transfer.reply;
-    static const char *const sent_names[] = {"no", "maybe", "yes"};
-    const struct request *q = &p->exchange.transfer.request;
-    lua_pushstring(L, p->target->provider->name);
-    lua_setfield(L, error, "provider");
-    lua_pushstring(L, p->target->label);
-    lua_setfield(L, error, "target");
-    lua_pushstring(L, verb_name(p->call.verb));
-    lua_setfield(L, error, "verb");
-    const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
-    if (connector != NULL) {
-        lua_pushstring(L, connector);
-        lua_setfield(L, error, "connector");
-    }
-    lua_pushstring(L, sent_names[r->sent]);
-    lua_setfield(L, error, "sent");
-    lua_pushinteger(L, p->exchange.attempts);
-    lua_setfield(L, error, "attempts");
-    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
-    bool transient = r->fault == FAULT_RESOLVE || r->fault == FAULT_CONNECT || r->status == 429 ||
-                     (reads && (r->status >= 500 || r->fault == FAULT_TIMEOUT ||
-                                r->fault == FAULT_CLOSED));
-    lua_pushboolean(L, transient);
-    lua_setfield(L, error, "retryable");
-    if (log_enabled(LOG_DEBUG)) {
-        lua_getfield(L, error, "kind");
-        log_line(LOG_DEBUG, "%s %s: %s", q->method, buffer_text(&q->url), lua_tostring(L, -1));
-        lua_pop(L, 1);
-    }
-    pending_end(p);
-    return lua_error(L);
-}
-
-static enum error_kind kind_of_fault(enum fault fault)
-{
-    switch (fault) {
-    case FAULT_TLS: return ERROR_TLS;
-    case FAULT_TIMEOUT: return ERROR_TIMEOUT;
-    case FAULT_PROTOCOL:
-    case FAULT_TOO_LARGE: return ERROR_PROTOCOL;
-    case FAULT_REFUSED: return ERROR_INVALID;
-    case FAULT_CANCELLED: return ERROR_CANCELLED;
-    default: return ERROR_NETWORK;
-    }
-}
-
-static void push_fault(lua_State *L, struct pending *p)
-{
-    const struct reply *r = &p->exchange.transfer.reply;
-    enum error_kind kind = kind_of_fault(r->fault);
-    if (r->sent == SENT_MAYBE && p->target->provider->routes[p->call.verb].effect != EFFECT_NONE) {
-        error_push(L, ERROR_UNKNOWN_OUTCOME, "the request may have been carried out: %s",
-                   r->message);
-        lua_pushstring(L, error_kind_name(kind));
-        lua_setfield(L, -2, "cause");
-    } else {
-        error_push(L, kind, "%s", r->message);
-    }
-    if (r->status != 0) {
-        lua_pushinteger(L, r->status);
-        lua_setfield(L, -2, "status");
-    }
-}
-
-/* Decodes and reads a 2xx reply: runs under pcall, with the pending exchange as
- * a light userdata. */
-static int read_answer(lua_State *L)
-{
-    struct pending *p = lua_touserdata(L, 1);
-    const struct reply *r = &p->exchange.transfer.reply;
-    enum answer answer = p->target->provider->routes[p->call.verb].answer;
-    lua_settop(L, 0);
-    if (r->body.size == 0) {
-        if (answer != ANSWER_DONE)
-            return luaL_error(L, "unexpected reply: an empty body");
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    json_decode(L, buffer_text(&r->body), r->body.size);
-    if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, r))
-        return lua_error(L);
-    p->target->provider->read(L, answer);
-    return 1;
-}
-
-static void bind(lua_State *L, int target)
-{
-    if (connector_is(L, -1)) {
-        lua_pushvalue(L, target);
-        lua_setfield(L, -2, "target");
-    } else if (lua_istable(L, -1)) {
-        for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
-            lua_pushvalue(L, target);
-            lua_setfield(L, -2, "target");
-            lua_pop(L, 1);
-        }
-        lua_pop(L, 1);
-    }
-}
-
-static int finish(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    struct pending *p = (struct pending *)context;
-    const struct reply *r = &p->exchange.transfer.reply;
-    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
-    if (r->fault != FAULT_NONE) {
-        push_fault(L, p);
-        return raise(L, p);
-    }
-    log_line(LOG_DEBUG, "%s %s: %ld in %.3f s", p->exchange.transfer.request.method,
-             buffer_text(&p->exchange.transfer.request.url), r->status, r->elapsed);
-    if (r->status < 200 || r->status > 299) {
-        refusal_push(L, &p->call, r);
-        return raise(L, p);
-    }
-    lua_pushcfunction(L, read_answer);
-    lua_pushlightuserdata(L, p);
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-        if (!error_is(L, -1)) {
-            /* 2xx, but not a word of it can be used: a captive portal, a cut
-             * body. A write may have happened. */
-            const char *why = lua_tostring(L, -1);
-            error_push(L, reads ? ERROR_PROTOCOL : ERROR_UNKNOWN_OUTCOME, "%s",
-                       why != NULL ? why : "unreadable reply");
-            lua_pushinteger(L, r->status);
-            lua_setfield(L, -2, "status");
-        }
-        return raise(L, p);
-    }
-    bind(L, 1);
-    pending_end(p);
-    return 1;
-}
-
-static const char *check_connector(lua_State *L, int index)
-{
-    size_t size;
-    const char *name = luaL_checklstring(L, index, &size);
-    const char *fault = text_segment_fault(name, size);
-    if (fault != NULL) {
-        struct buffer shown;
-        buffer_init(&shown, 512);
-        text_add_printable(&shown, name, size < 80 ? size : 80);
-        lua_pushlstring(L, buffer_text(&shown), shown.size);
-        buffer_free(&shown);
-        error_push(L, ERROR_INVALID, "the connector name '%s' %s", lua_tostring(L, -1), fault);
-        lua_pushliteral(L, "no");
-        lua_setfield(L, -2, "sent");
-        lua_error(L);
-    }
-    return name;
-}
-
-int target_check_name(lua_State *L)
-{
-    check_connector(L, 1);
-    return 0;
-}
-
-static bool repeatable(const struct route *route)
-{
-    return route->effect == EFFECT_NONE ||
-           (route->effect == EFFECT_STATE && strcmp(route->method, "PUT") == 0);
-}
-
-int target_exchange(lua_State *L)
-{
-    struct target *t = luaL_checkudata(L, 1, TARGET);
-    const char *verb_text = luaL_checkstring(L, 2);
-    int verb = verb_named(verb_text);
-    luaL_argcheck(L, verb >= 0, 2, "no such verb");
-    const struct route *route = &t->provider->routes[verb];
-    const char *connector = lua_isnoneornil(L, 3) ? NULL : check_connector(L, 3);
-    bool keep_masked = false;
-    if (!lua_isnoneornil(L, 5)) {
-        luaL_checktype(L, 5, LUA_TTABLE);
-        lua_getfield(L, 5, "keep_masked");
-        keep_masked = lua_toboolean(L, -1);
-    }
-    lua_settop(L, 5);
-
-    if (route->method == NULL) {
-        error_push(L, ERROR_UNSUPPORTED, "%s does not offer %s", t->provider->title, verb_text);
-        lua_pushstring(L, t->label);
-        lua_setfield(L, -2, "target");
-        lua_pushliteral(L, "no");
-        lua_setfield(L, -2, "sent");
-        return lua_error(L);
-    }
-    if (connector == NULL && (route->body == BODY_CREATE || strstr(route->path, "{connector}")))
-        return luaL_argerror(L, 3, "a connector expected");
-    if (route->body != BODY_NONE)
-        luaL_checktype(L, 4, LUA_TTABLE);
-
-    struct pending *p = push_pending(L, t);
-    struct request *q = &p->exchange.transfer.request;
-    p->call.verb = (enum verb)verb;
-    p->call.places[0] = t->places[0];
-    p->call.places[1] = t->places[1];
-    p->call.connector = connector;
-    p->call.name = route->body == BODY_CREATE ? connector : NULL;
-
-    buffer_init(&q->url, MAX_URL);
-    buffer_init(&q->body, MAX_BODY_SENT);
-    q->channel = &t->channel;
-    q->method = route->method;
-    q->timeout = t->timeout;
-    q->repeatable = repeatable(route);
-    q->has_body = route->body != BODY_NONE;
-    buffer_add_text(&q->url, t->base_url);
-    provider_add_path(t->provider, &p->call, &q->url);
-    if (q->has_body) {
-        /* The config is written straight into the body; only a create wraps it. */
-        struct buffer *config = &q->body;
-        struct buffer wrapped;
-        bool wraps = route->body == BODY_CREATE;
-        config_write(L, 4, t->provider->by_id ? NULL : connector, keep_masked, config);
-        if (wraps) {
-            wrapped = *config;
-            buffer_init(config, MAX_BODY_SENT);
-            p->call.config = &wrapped;
-            provider_add_body(t->provider, &p->call, config);
-            p->call.config = NULL;
-            buffer_wipe(&wrapped);
-        }
-    }
-    if (q->url.overflowed || q->body.overflowed) {
-        error_push(L, ERROR_INVALID, "the request is too large (at most %d bytes)", MAX_BODY_SENT);
-        return raise(L, p);
-    }
-    return task_await(L, &p->exchange, finish, (lua_KContext)p);
 }

@@ -1,37 +1,46 @@
 #include "lua/task.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/exchange.h"
 #include "lua/error.h"
+#include "lua/interrupt.h"
+#include "lua/timers.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include <signal.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What an exchange or a timer wakes. In a task it is the task's own; a call that
- * cannot yield has one on the C stack. */
+/* What wakes a call that waits. In a task that can park it is the task's own; a
+ * call that cannot has one on the C stack and runs the scheduler itself. */
 struct waiter {
-    struct task *task; /* NULL: a call that runs the engine itself */
+    struct task *task; /* NULL: on the C stack, nothing to make ready */
     bool done;
+    struct waiter *next; /* of those that wait for one task's end */
 };
 
+enum wait { WAIT_NONE, WAIT_EXCHANGE, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN };
+
 struct task {
-    lua_State *co;
+    lua_State *co;             /* user value THREAD keeps it alive */
     struct waiter waiter;
-    struct exchange *exchange;  /* what it waits for, or NULL */
-    double due;                 /* when its sleep ends; valid while `timer` is not 0 */
-    size_t timer;               /* place in the heap, from 1; 0: not asleep */
-    bool parked;                /* yielded by one of our waits */
+    struct waiter *blocked;    /* a call of it that runs the scheduler, or NULL */
+    enum wait wait;            /* what it waits for while it is parked */
+    struct exchange *exchange; /* of WAIT_EXCHANGE */
+    struct timer timer;        /* of WAIT_SLEEP */
+    struct task *joined;       /* of WAIT_JOIN */
+    struct waiter *joiners;    /* who waits for its end */
+    const char *cancelled;     /* why its next wait raises, or NULL */
     bool ended;
-    int arguments;              /* values to pass at the next resume */
+    bool seen;                 /* somebody has its error value */
+    int arguments;             /* values to pass at the first resume */
     int status;
-    int strikes;                /* times that an interrupt has raised in it */
+    int strikes;               /* times that an interrupt has raised in it */
     struct task *next_ready;
-    struct task *next, *previous; /* all tasks */
+    struct task *next, *previous;       /* all that have not ended */
 };
 
 struct scheduler {
@@ -40,16 +49,14 @@ struct scheduler {
     struct task *all;
     size_t count;
     struct task *ready_first, *ready_last;
-    struct task **timers; /* a heap by `due`; timers[0] is unused */
-    size_t timer_count, timer_capacity;
+    struct timers timers;
     struct task *current;
 };
 
-/* The signal handler's view: there is one process, one terminal, and one
- * scheduler that an interrupt is meant for. */
-static struct scheduler *volatile interruptible;
-static lua_State *volatile running;
-static volatile sig_atomic_t interrupted;
+/* User values of a task. */
+enum { THREAD = 1, TRACEBACK = 2 };
+
+static const char METATABLE[] = "kelp.task";
 
 static char REGISTRY_KEY; /* registry[&REGISTRY_KEY] = the scheduler's userdata */
 
@@ -61,79 +68,36 @@ static struct scheduler *scheduler_of(lua_State *L)
     return s;
 }
 
-/* ---- timers: a binary heap ---- */
-
-static void heap_put(struct scheduler *s, size_t place, struct task *t)
-{
-    s->timers[place] = t;
-    t->timer = place;
-}
-
-static void heap_rise(struct scheduler *s, struct task *t, size_t place)
-{
-    for (; place > 1 && s->timers[place / 2]->due > t->due; place /= 2)
-        heap_put(s, place, s->timers[place / 2]);
-    heap_put(s, place, t);
-}
-
-static void heap_sink(struct scheduler *s, struct task *t, size_t place)
-{
-    for (;;) {
-        size_t child = 2 * place;
-        if (child > s->timer_count)
-            break;
-        if (child < s->timer_count && s->timers[child + 1]->due < s->timers[child]->due)
-            child++;
-        if (s->timers[child]->due >= t->due)
-            break;
-        heap_put(s, place, s->timers[child]);
-        place = child;
-    }
-    heap_put(s, place, t);
-}
-
-static bool timer_add(struct scheduler *s, struct task *t, double due)
-{
-    if (s->timer_count + 1 >= s->timer_capacity) {
-        size_t capacity = s->timer_capacity == 0 ? 16 : 2 * s->timer_capacity;
-        struct task **timers = realloc(s->timers, capacity * sizeof *timers);
-        if (timers == NULL)
-            return false;
-        s->timers = timers;
-        s->timer_capacity = capacity;
-    }
-    t->due = due;
-    heap_rise(s, t, ++s->timer_count);
-    return true;
-}
-
-static void timer_remove(struct scheduler *s, struct task *t)
-{
-    size_t place = t->timer;
-    if (place == 0)
-        return;
-    struct task *last = s->timers[s->timer_count--];
-    t->timer = 0;
-    if (last == t)
-        return;
-    if (place > 1 && s->timers[place / 2]->due > last->due)
-        heap_rise(s, last, place);
-    else
-        heap_sink(s, last, place);
-}
-
 /* ---- tasks ---- */
 
-/* Anchors: registry[task] = its coroutine. */
-static struct task *task_new(lua_State *L, struct scheduler *s)
+void task_push_metatable(lua_State *L)
 {
-    lua_State *co = lua_newthread(L);
-    struct task *t = calloc(1, sizeof *t);
-    if (t == NULL) {
-        luaL_error(L, "not enough memory");
-        return NULL;
+    if (luaL_newmetatable(L, METATABLE)) {
+        lua_newtable(L);
+        lua_setfield(L, -2, "__index");
     }
+}
+
+/* Moves the function and `nargs` arguments at the top into a new task, which is
+ * pushed and anchored at registry[task]. [-(nargs + 1), +1, m] */
+static struct task *push_task(lua_State *L, struct scheduler *s, int nargs)
+{
+    int function = lua_gettop(L) - nargs;
+    struct task *t = lua_newuserdatauv(L, sizeof *t, 2);
+    memset(t, 0, sizeof *t);
+    t->ended = true;
+    lua_State *co = lua_newthread(L);
+    luaL_checkstack(co, nargs + 1, "too many arguments");
+    lua_setiuservalue(L, -2, THREAD);
+    task_push_metatable(L);
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+    lua_insert(L, function);
+    lua_xmove(L, co, nargs + 1);
     t->co = co;
+    t->ended = false;
+    t->arguments = nargs;
     t->waiter.task = t;
     t->next = s->all;
     if (s->all != NULL)
@@ -143,22 +107,15 @@ static struct task *task_new(lua_State *L, struct scheduler *s)
     return t;
 }
 
-static void task_free(struct scheduler *s, struct task *t)
+static struct task *check_task(lua_State *L, int index)
 {
-    timer_remove(s, t);
-    if (t->previous != NULL)
-        t->previous->next = t->next;
-    else
-        s->all = t->next;
-    if (t->next != NULL)
-        t->next->previous = t->previous;
-    s->count--;
-    free(t);
+    return luaL_checkudata(L, index, METATABLE);
 }
 
 static void make_ready(struct scheduler *s, struct task *t)
 {
-    t->parked = false;
+    t->wait = WAIT_NONE;
+    t->exchange = NULL;
     t->next_ready = NULL;
     if (s->ready_last != NULL)
         s->ready_last->next_ready = t;
@@ -167,159 +124,279 @@ static void make_ready(struct scheduler *s, struct task *t)
     s->ready_last = t;
 }
 
-static void interrupt_hook(lua_State *L, lua_Debug *ar)
+/* Lets whoever waits with this waiter go on. */
+static void wake_waiter(struct scheduler *s, struct waiter *w)
 {
-    (void)ar;
-    lua_sethook(L, NULL, 0, 0);
-    struct scheduler *s = scheduler_of(L);
-    if (!interrupted || s == NULL || s->current == NULL)
-        return;
-    /* The first blow leaves a pcall or a <close> time to clean up; code that
-     * swallows three of them gets no further chance. */
-    int strikes = ++s->current->strikes;
-    lua_sethook(L, interrupt_hook, LUA_MASKCOUNT, strikes < 3 ? 1000000 : 1);
-    error_push(L, ERROR_CANCELLED, "interrupted");
-    lua_error(L);
+    w->done = true;
+    if (w->task != NULL)
+        make_ready(s, w->task);
 }
 
-void task_interrupt(void)
+static void unlink_joiner(struct task *joined, struct waiter *w)
 {
-    interrupted = 1;
-    lua_State *L = running;
-    if (L != NULL)
-        lua_sethook(L, interrupt_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
-                    1);
-    struct scheduler *s = interruptible;
-    if (s != NULL)
-        engine_wake(s->engine);
+    for (struct waiter **p = &joined->joiners; *p != NULL; p = &(*p)->next) {
+        if (*p == w) {
+            *p = w->next;
+            return;
+        }
+    }
 }
 
-bool task_interrupted(void)
+/* Ends the present wait of a parked task early; its continuation then raises,
+ * or, when the exchange has ended all the same, returns what came. */
+static void end_wait(struct scheduler *s, struct task *t)
 {
-    return interrupted != 0;
+    switch (t->wait) {
+    case WAIT_NONE:
+        break;
+    case WAIT_EXCHANGE:
+        engine_cancel(s->engine, t->exchange);
+        break;
+    case WAIT_SLEEP:
+        timers_remove(&s->timers, &t->timer);
+        make_ready(s, t);
+        break;
+    case WAIT_JOIN:
+        unlink_joiner(t->joined, &t->waiter);
+        make_ready(s, t);
+        break;
+    case WAIT_PARK:
+        make_ready(s, t);
+        break;
+    }
 }
 
-void task_clear_interrupt(void)
+static void end_all_waits(struct scheduler *s)
 {
-    interrupted = 0;
+    for (struct task *t = s->all; t != NULL; t = t->next)
+        end_wait(s, t);
+}
+
+/* Takes an ended task out of the scheduler; it stays a value for as long as
+ * somebody holds it. */
+static void retire(lua_State *L, struct scheduler *s, struct task *t)
+{
+    t->ended = true;
+    timers_remove(&s->timers, &t->timer);
+    if (t->previous != NULL)
+        t->previous->next = t->next;
+    else
+        s->all = t->next;
+    if (t->next != NULL)
+        t->next->previous = t->previous;
+    s->count--;
+    while (t->joiners != NULL) {
+        struct waiter *w = t->joiners;
+        t->joiners = w->next;
+        wake_waiter(s, w);
+    }
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+}
+
+static int raise_cancelled(lua_State *L, const char *why)
+{
+    error_push(L, ERROR_CANCELLED, "%s", why);
+    return lua_error(L);
+}
+
+/* Before and after each wait. An interrupt raises in every wait; task_cancel
+ * raises once, so that what cleans up may wait again. */
+static void check_cancelled(lua_State *L, struct scheduler *s)
+{
+    if (interrupt_pending())
+        raise_cancelled(L, "interrupted");
+    struct task *t = s->current;
+    if (t != NULL && t->cancelled != NULL) {
+        const char *why = t->cancelled;
+        t->cancelled = NULL;
+        raise_cancelled(L, why);
+    }
+}
+
+/* Remembers a failure until somebody joins the task, or the run ends and it is
+ * the run's failure. */
+static void note_failure(lua_State *L, struct task *t)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, t);
+    luaL_traceback(L, t->co, NULL, 0);
+    lua_setiuservalue(L, -2, TRACEBACK);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, "kelp.failures");
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 1);
 }
 
 static void resume(struct scheduler *s, lua_State *L, struct task *t)
 {
     struct task *before = s->current;
-    lua_State *running_before = running;
-    int results = 0;
-    s->current = t;
-    running = t->co;
-    if (interrupted)
-        lua_sethook(t->co, interrupt_hook, LUA_MASKCOUNT, t->strikes < 3 ? 1000 : 1);
-    t->status = lua_resume(t->co, L, t->arguments, &results);
+    int results = 0, arguments = t->arguments;
     t->arguments = 0;
-    running = running_before;
+    s->current = t;
+    struct interrupt_scope scope = interrupt_enter(t->co, &t->strikes);
+    t->status = lua_resume(t->co, L, arguments, &results);
+    if (t->status != LUA_YIELD && t->status != LUA_OK) {
+        note_failure(L, t);
+        lua_resetthread(t->co); /* runs its <close> variables; keeps the error value */
+    }
+    interrupt_leave(scope);
     s->current = before;
     if (t->status != LUA_YIELD)
-        t->ended = true;
-    else if (!t->parked)
-        lua_pop(t->co, results);
+        retire(L, s, t);
+}
+
+static struct task *task_of_timer(struct timer *t)
+{
+    return (struct task *)((char *)t - offsetof(struct task, timer));
 }
 
 static void wake_ended(struct scheduler *s)
 {
     struct exchange *x;
-    while ((x = engine_take(s->engine)) != NULL) {
-        struct waiter *w = x->owner;
-        w->done = true;
-        if (w->task != NULL) {
-            w->task->exchange = NULL;
-            make_ready(s, w->task);
-        }
-    }
+    while ((x = engine_take(s->engine)) != NULL)
+        wake_waiter(s, x->owner);
     double now = clock_now(s->clock);
-    while (s->timer_count > 0 && s->timers[1]->due <= now) {
-        struct task *t = s->timers[1];
-        timer_remove(s, t);
-        make_ready(s, t);
+    for (struct timer *t; (t = timers_first(&s->timers)) != NULL && t->due <= now;) {
+        timers_remove(&s->timers, t);
+        make_ready(s, task_of_timer(t));
     }
 }
 
-/* Ends every wait of every task: exchanges end as cancelled, sleeps at once;
- * the continuations then raise. */
-static void cancel_waits(struct scheduler *s)
+/* One turn: resumes a ready task, or waits (at most until `due`; negative: no
+ * limit) for something to happen. False when nothing ever can. */
+static bool turn(struct scheduler *s, lua_State *L, double due)
 {
-    for (struct task *t = s->all; t != NULL; t = t->next) {
-        if (t->exchange != NULL) {
-            engine_cancel(s->engine, t->exchange);
-        } else if (t->timer != 0) {
-            timer_remove(s, t);
-            make_ready(s, t);
-        }
-    }
-}
-
-static void wait_for_something(struct scheduler *s, double limit)
-{
-    double seconds = limit;
-    if (s->timer_count > 0) {
-        double left = s->timers[1]->due - clock_now(s->clock);
-        if (left < 0)
-            left = 0;
-        if (seconds < 0 || left < seconds)
-            seconds = left;
-    }
-    engine_wait(s->engine, seconds);
-    if (interrupted)
-        cancel_waits(s);
-    wake_ended(s);
-}
-
-static void run_until(struct scheduler *s, lua_State *L, struct task *wanted)
-{
-    while (!wanted->ended) {
-        struct task *t = s->ready_first;
-        if (t == NULL) {
-            wait_for_something(s, -1);
-            continue;
-        }
+    struct task *t = s->ready_first;
+    if (t != NULL) {
         s->ready_first = t->next_ready;
         if (s->ready_first == NULL)
             s->ready_last = NULL;
         resume(s, L, t);
+        return true;
     }
+    struct timer *first = timers_first(&s->timers);
+    if (first != NULL && (due < 0 || first->due < due))
+        due = first->due;
+    if (due < 0 && engine_busy(s->engine) == 0)
+        return false;
+    double left = -1;
+    if (due >= 0) {
+        left = due - clock_now(s->clock);
+        if (left < 0)
+            left = 0;
+    }
+    engine_wait(s->engine, left);
+    if (interrupt_pending())
+        end_all_waits(s);
+    wake_ended(s);
+    return true;
+}
+
+/* Nothing can happen any more: every task waits for another. Those that wait to
+ * be woken are the cause; those that wait for an end only suffer from it. */
+static void break_deadlock(struct scheduler *s)
+{
+    enum wait cause = WAIT_JOIN;
+    for (struct task *t = s->all; t != NULL; t = t->next) {
+        if (t->wait == WAIT_PARK)
+            cause = WAIT_PARK;
+    }
+    for (struct task *t = s->all; t != NULL; t = t->next) {
+        if (t->wait == cause) {
+            t->cancelled = "it waits for something that no other task will do";
+            end_wait(s, t);
+        }
+    }
+}
+
+static void run_until_ended(struct scheduler *s, lua_State *L, const struct task *wanted)
+{
+    while (wanted != NULL ? !wanted->ended : s->count > 0) {
+        if (!turn(s, L, -1))
+            break_deadlock(s);
+    }
+}
+
+/* Leaves the value and status of the first failure that nobody has seen; the
+ * others are logged. */
+static int push_unseen_failure(lua_State *L, char **traceback)
+{
+    int status = LUA_OK;
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, "kelp.failures");
+    int list = lua_gettop(L);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        struct task *t = lua_touserdata(L, -1);
+        if (!t->seen && status == LUA_OK) {
+            status = t->status;
+            t->seen = true;
+            lua_getiuservalue(L, -1, TRACEBACK);
+            free(*traceback);
+            *traceback = lua_isstring(L, -1) ? strdup(lua_tostring(L, -1)) : NULL;
+            lua_pop(L, 1);
+            lua_pushvalue(t->co, -1);
+            lua_xmove(t->co, L, 1);
+            lua_remove(L, -2);
+        } else if (!t->seen) {
+            t->seen = true;
+            lua_pushvalue(t->co, -1);
+            lua_xmove(t->co, L, 1);
+            log_line(LOG_ERROR, "another task failed: %s", luaL_tolstring(L, -1, NULL));
+            lua_pop(L, 3);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.failures");
+    lua_remove(L, list);
+    return status;
+}
+
+static void wake_engine(void *engine)
+{
+    engine_wake(engine);
 }
 
 int task_run(lua_State *L, int nargs, char **traceback)
 {
     struct scheduler *s = scheduler_of(L);
-    int base = lua_gettop(L) - nargs; /* the function's place */
-    struct scheduler *interruptible_before = interruptible;
     *traceback = NULL;
-
-    struct task *t = task_new(L, s); /* its coroutine is now above the arguments */
-    lua_insert(L, base);             /* and below the function, which keeps it alive */
-    lua_xmove(L, t->co, nargs + 1);
-    t->arguments = nargs;
-    interruptible = s;
+    struct task *t = push_task(L, s, nargs);
+    int handle = lua_gettop(L);
+    interrupt_set_wake(wake_engine, s->engine);
     make_ready(s, t);
-    run_until(s, L, t);
-    interruptible = interruptible_before;
+    run_until_ended(s, L, t);
+    if (t->status != LUA_OK) {
+        /* A script that fails takes its tasks with it. */
+        for (struct task *other = s->all; other != NULL; other = other->next) {
+            other->cancelled = "the script has failed";
+            other->seen = true;
+        }
+        end_all_waits(s);
+    }
+    run_until_ended(s, L, NULL);
+    interrupt_set_wake(NULL, NULL);
 
     int status = t->status;
     if (status == LUA_OK) {
-        int results = lua_gettop(t->co);
-        luaL_checkstack(L, results, "too many results");
-        lua_xmove(t->co, L, results);
+        status = push_unseen_failure(L, traceback);
+        if (status == LUA_OK) {
+            int results = lua_gettop(t->co);
+            luaL_checkstack(L, results, "too many results");
+            lua_xmove(t->co, L, results);
+        }
     } else {
-        luaL_traceback(L, t->co, NULL, 0);
-        *traceback = strdup(lua_tostring(L, -1));
+        t->seen = true;
+        lua_getiuservalue(L, handle, TRACEBACK);
+        *traceback = lua_isstring(L, -1) ? strdup(lua_tostring(L, -1)) : NULL;
         lua_pop(L, 1);
+        push_unseen_failure(L, traceback);
+        lua_settop(L, handle);
         lua_xmove(t->co, L, 1);
-        lua_State *co = t->co;
-        running = co;
-        lua_resetthread(co); /* runs its <close> variables */
-        running = NULL;
     }
-    task_free(s, t);
-    lua_remove(L, base);
+    lua_remove(L, handle);
     return status;
 }
 
@@ -332,26 +409,51 @@ static bool can_park(struct scheduler *s, lua_State *L)
     return s->current != NULL && s->current->co == L && lua_isyieldable(L);
 }
 
+static int park(lua_State *L, struct task *t, enum wait wait, lua_KContext context,
+                lua_KFunction then)
+{
+    t->waiter.done = false;
+    t->wait = wait;
+    return lua_yieldk(L, 0, context, then);
+}
+
+/* Runs the scheduler until `w` is done, `due` has passed (negative: never) or
+ * the call is to be given up; the caller finds out which. */
+static void block(lua_State *L, struct scheduler *s, struct waiter *w, double due)
+{
+    struct task *t = s->current;
+    struct waiter *before = t != NULL ? t->blocked : NULL;
+    if (t != NULL)
+        t->blocked = w;
+    while (!w->done && !interrupt_pending() && (t == NULL || t->cancelled == NULL)) {
+        if (due >= 0 && clock_now(s->clock) >= due)
+            break;
+        if (!turn(s, L, due) && t != NULL)
+            t->cancelled = "it waits for something that no other task will do";
+    }
+    if (t != NULL)
+        t->blocked = before;
+}
+
 int task_await(lua_State *L, struct exchange *x, lua_KFunction then, lua_KContext context)
 {
     struct scheduler *s = scheduler_of(L);
+    check_cancelled(L, s);
     if (can_park(s, L)) {
         struct task *t = s->current;
         x->owner = &t->waiter;
-        t->waiter.done = false;
         t->exchange = x;
-        t->parked = true;
         engine_submit(s->engine, x);
-        return lua_yieldk(L, 0, context, then);
+        return park(L, t, WAIT_EXCHANGE, context, then);
     }
-    struct waiter w = {NULL, false};
+    struct waiter w = {NULL, false, NULL};
     x->owner = &w;
     engine_submit(s->engine, x);
-    while (!w.done) {
-        wait_for_something(s, -1);
-        if (interrupted && !w.done)
-            engine_cancel(s->engine, x);
-    }
+    block(L, s, &w, -1);
+    if (!w.done)
+        engine_cancel(s->engine, x);
+    while (!w.done)
+        turn(s, L, -1);
     return then(L, LUA_OK, context);
 }
 
@@ -359,10 +461,7 @@ static int slept(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     (void)context;
-    if (interrupted) {
-        error_push(L, ERROR_CANCELLED, "interrupted");
-        return lua_error(L);
-    }
+    check_cancelled(L, scheduler_of(L));
     return 0;
 }
 
@@ -371,59 +470,120 @@ int task_sleep(lua_State *L)
     double seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "a number of seconds from 0 expected");
     struct scheduler *s = scheduler_of(L);
+    check_cancelled(L, s);
     double due = clock_now(s->clock) + seconds;
     if (can_park(s, L)) {
-        struct task *t = s->current;
-        if (!timer_add(s, t, due))
+        if (!timers_add(&s->timers, &s->current->timer, due))
             return luaL_error(L, "not enough memory");
-        t->parked = true;
-        return lua_yieldk(L, 0, 0, slept);
+        return park(L, s->current, WAIT_SLEEP, 0, slept);
     }
-    double left;
-    while (!interrupted && (left = due - clock_now(s->clock)) > 0)
-        wait_for_something(s, left);
+    struct waiter w = {NULL, false, NULL};
+    block(L, s, &w, due);
     return slept(L, LUA_OK, 0);
 }
 
-/* ---- coroutines that scripts make ---- */
-
-/* Calls upvalue 1 (the original function) with the arguments while `co` counts
- * as the running coroutine, so that an interrupt reaches the code in it. */
-static int call_tracked(lua_State *L, lua_State *co)
+int task_park(lua_State *L)
 {
-    lua_State *before = running;
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    running = co;
-    int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-    running = before;
-    if (interrupted && before != NULL)
-        lua_sethook(before, interrupt_hook, LUA_MASKCOUNT, 1);
-    if (status != LUA_OK)
-        return lua_error(L);
-    return lua_gettop(L);
+    struct scheduler *s = scheduler_of(L);
+    check_cancelled(L, s);
+    if (can_park(s, L))
+        return park(L, s->current, WAIT_PARK, 0, slept);
+    struct waiter w = {NULL, false, NULL};
+    block(L, s, &w, -1);
+    return slept(L, LUA_OK, 0);
 }
 
-static int tracked_resume(lua_State *L)
+int task_wake(lua_State *L)
 {
-    lua_State *co = lua_tothread(L, 1);
-    return call_tracked(L, co != NULL ? co : L);
+    struct task *t = check_task(L, 1);
+    if (t->wait == WAIT_PARK)
+        make_ready(scheduler_of(L), t);
+    else if (t->blocked != NULL)
+        t->blocked->done = true;
+    return 0;
 }
 
-static int call_wrapped(lua_State *L)
+int task_spawn(lua_State *L)
 {
-    return call_tracked(L, lua_tothread(L, lua_upvalueindex(2)));
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    struct scheduler *s = scheduler_of(L);
+    make_ready(s, push_task(L, s, lua_gettop(L) - 1));
+    return 1;
 }
 
-static int tracked_wrap(lua_State *L)
+/* Pushes what an ended task left: true and results, or false, error, traceback. */
+static int push_end(lua_State *L, struct task *t)
 {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    /* The wrapping function's own upvalue is the coroutine it made. */
-    if (lua_getupvalue(L, -1, 1) == NULL || !lua_isthread(L, -1))
-        return luaL_error(L, "coroutine.wrap: unexpected implementation");
-    lua_pushcclosure(L, call_wrapped, 2);
+    t->seen = true;
+    if (t->status != LUA_OK) {
+        lua_pushboolean(L, 0);
+        lua_pushvalue(t->co, -1);
+        lua_xmove(t->co, L, 1);
+        lua_getiuservalue(L, 1, TRACEBACK);
+        return 3;
+    }
+    int n = lua_gettop(t->co);
+    lua_pushboolean(L, 1);
+    luaL_checkstack(L, n, "too many results");
+    luaL_checkstack(t->co, n, "too many results");
+    for (int i = 1; i <= n; i++)
+        lua_pushvalue(t->co, i);
+    lua_xmove(t->co, L, n);
+    return n + 1;
+}
+
+static int joined(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    struct task *t = check_task(L, 1);
+    check_cancelled(L, scheduler_of(L));
+    return push_end(L, t);
+}
+
+int task_join(lua_State *L)
+{
+    struct task *t = check_task(L, 1);
+    struct scheduler *s = scheduler_of(L);
+    lua_settop(L, 1);
+    if (t->ended)
+        return push_end(L, t);
+    check_cancelled(L, s);
+    if (t == s->current)
+        return luaL_error(L, "a task cannot wait for itself");
+    if (can_park(s, L)) {
+        struct task *self = s->current;
+        self->joined = t;
+        self->waiter.next = t->joiners;
+        t->joiners = &self->waiter;
+        return park(L, self, WAIT_JOIN, 0, joined);
+    }
+    struct waiter w = {NULL, false, t->joiners};
+    t->joiners = &w;
+    block(L, s, &w, -1);
+    if (!w.done)
+        unlink_joiner(t, &w);
+    return joined(L, LUA_OK, 0);
+}
+
+int task_cancel(lua_State *L)
+{
+    struct task *t = check_task(L, 1);
+    if (!t->ended) {
+        t->cancelled = "the task was cancelled";
+        t->seen = true;
+        end_wait(scheduler_of(L), t);
+    }
+    return 0;
+}
+
+int task_current(lua_State *L)
+{
+    struct scheduler *s = scheduler_of(L);
+    if (s->current != NULL)
+        lua_rawgetp(L, LUA_REGISTRYINDEX, s->current);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -439,10 +599,7 @@ static int guarded_yield(lua_State *L)
 static int scheduler_free(lua_State *L)
 {
     struct scheduler *s = lua_touserdata(L, 1);
-    free(s->timers);
-    s->timers = NULL;
-    if (interruptible == s)
-        interruptible = NULL;
+    timers_free(&s->timers);
     return 0;
 }
 
@@ -458,13 +615,8 @@ void task_open(lua_State *L, struct engine *e)
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
 
+    interrupt_track_coroutines(L);
     lua_getglobal(L, LUA_COLIBNAME);
-    lua_getfield(L, -1, "resume");
-    lua_pushcclosure(L, tracked_resume, 1);
-    lua_setfield(L, -2, "resume");
-    lua_getfield(L, -1, "wrap");
-    lua_pushcclosure(L, tracked_wrap, 1);
-    lua_setfield(L, -2, "wrap");
     lua_pushcfunction(L, guarded_yield);
     lua_setfield(L, -2, "yield");
     lua_pop(L, 1);
@@ -473,12 +625,16 @@ void task_open(lua_State *L, struct engine *e)
 void task_close_all(lua_State *L)
 {
     struct scheduler *s = scheduler_of(L);
+    if (s == NULL)
+        return;
     while (s->all != NULL) {
         struct task *t = s->all;
-        if (t->exchange != NULL)
+        if (t->wait == WAIT_EXCHANGE)
             engine_withdraw(s->engine, t->exchange);
+        else if (t->wait == WAIT_JOIN)
+            unlink_joiner(t->joined, &t->waiter);
         lua_resetthread(t->co);
-        task_free(s, t);
+        retire(L, s, t);
     }
     s->ready_first = s->ready_last = NULL;
 }

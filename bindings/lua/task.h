@@ -1,9 +1,12 @@
 /* task: coroutines over the engine. The only caller of lua_resume.
  *
  * Everything that a script does runs in a task; the script's main chunk is the
- * first. A call that waits (an exchange, a sleep) parks its task and lets the
- * others run. Where Lua cannot yield, or in a coroutine that the script made
- * itself, the same call runs the engine until its own answer is there. */
+ * first. A call that waits (an exchange, a sleep, another task) parks its task
+ * and lets the others run. Where Lua cannot yield, or in a coroutine that the
+ * script made itself, the same call runs the scheduler until its own answer is
+ * there.
+ *
+ * A task is a userdata, anchored in the registry until it has ended. */
 #ifndef KELP_LUA_TASK_H
 #define KELP_LUA_TASK_H
 
@@ -16,15 +19,15 @@ struct engine;
 struct exchange;
 
 /* Gives the state its scheduler over `e`, which must outlive the state.
- * Replaces coroutine.resume, wrap and close by ones that an interrupt reaches;
+ * Replaces coroutine.resume, wrap and yield by ones that an interrupt reaches;
  * the coroutine library must be open. [-0, +0, m] */
 void task_open(lua_State *L, struct engine *e);
 
-/* Runs the function below `nargs` arguments as a task and the engine until that
- * task has ended. Returns LUA_OK and leaves its results, or another status and
- * leaves the error value, whose traceback is then in *traceback (an owned
- * string that the caller frees, or NULL). Not from inside a task.
- * [-(nargs + 1), +(results | 1), -] */
+/* Runs the function below `nargs` arguments as a task and the scheduler until
+ * it, and every task that it left behind, has ended. Returns LUA_OK and leaves
+ * its results, or another status and leaves the error value, whose traceback is
+ * then in *traceback (an owned string that the caller frees, or NULL). Not from
+ * inside a task. [-(nargs + 1), +(results | 1), m] */
 int task_run(lua_State *L, int nargs, char **traceback);
 
 /* Waits for the exchange, which must be idle and filled: submits it, parks the
@@ -36,19 +39,37 @@ int task_await(lua_State *L, struct exchange *x, lua_KFunction then, lua_KContex
 /* kelp.sleep(seconds). [-1, +0, e] */
 int task_sleep(lua_State *L);
 
-/* Ends every task but the running one: their waits are cancelled and their
- * <close> variables run. Before lua_close. [-0, +0, -] */
+/* raw.spawn(f, …): a new task that calls f(…); it starts at the caller's next
+ * wait. [-n, +1, e] */
+int task_spawn(lua_State *L);
+
+/* raw.join(task): waits for its end. true and its results, or false, its error
+ * value and its traceback (or nil); its failure counts as seen from then on.
+ * [-1, +n, e] */
+int task_join(lua_State *L);
+
+/* raw.cancel(task): ends its waits, the present one and all later, by a
+ * `cancelled` error, so that its <close> variables run. Nothing when it has
+ * ended. [-1, +0, -] */
+int task_cancel(lua_State *L);
+
+/* raw.park(): waits until another task wakes this one. [-0, +0, e]
+ * raw.wake(task): lets a task that is in park go on; otherwise nothing.
+ * [-1, +0, -] */
+int task_park(lua_State *L);
+int task_wake(lua_State *L);
+
+/* raw.current(): the running task, or nil. [-0, +1, -] */
+int task_current(lua_State *L);
+
+/* Ends every task: waits are withdrawn and <close> variables run. Before
+ * lua_close. [-0, +0, -] */
 void task_close_all(lua_State *L);
 
-/* What is alive: for the test that nothing is left behind. */
+/* Pushes the tasks' metatable, whose __index the Lua side fills. [-0, +1, m] */
+void task_push_metatable(lua_State *L);
+
+/* Tasks that have not ended: for the test that nothing is left behind. */
 size_t task_count(lua_State *L);
-
-/* From a signal handler: the running code is stopped by an error "interrupted"
- * at its next instruction or wait, and so is each task. */
-void task_interrupt(void);
-
-/* True from task_interrupt until task_clear_interrupt. */
-bool task_interrupted(void);
-void task_clear_interrupt(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "lua/error.h"
 #include "lua/json.h"
 #include "lua/kelp.h"
+#include "lua/interrupt.h"
 #include "lua/task.h"
 
 #include <lauxlib.h>
@@ -283,7 +284,7 @@ int host_report(lua_State *L)
             code = 4;
         lua_pop(L, 1);
     }
-    if (task_interrupted())
+    if (interrupt_pending())
         code = 130;
     lua_pushcfunction(L, error_text);
     lua_insert(L, -2);

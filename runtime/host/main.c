@@ -6,7 +6,7 @@
 #include "host/options.h"
 #include "host/repl.h"
 #include "host/simulator.h"
-#include "lua/task.h"
+#include "lua/interrupt.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -20,13 +20,16 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* The second Ctrl-C ends the process at once. */
+/* A second Ctrl-C, while the first is still being obeyed, ends the process at
+ * once. */
 static void on_interrupt(int signal_number)
 {
-    (void)signal_number;
-    struct sigaction plain = {.sa_handler = SIG_DFL};
-    sigaction(SIGINT, &plain, NULL);
-    task_interrupt();
+    if (interrupt_pending()) {
+        struct sigaction plain = {.sa_handler = SIG_DFL};
+        sigaction(signal_number, &plain, NULL);
+        raise(signal_number);
+    }
+    interrupt_signal();
 }
 
 static void catch_interrupt(void)

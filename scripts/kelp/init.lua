@@ -5,6 +5,7 @@
 local raw = require "kelp.raw"
 local operation = require "kelp.operation"
 local targets = require "kelp.targets"
+local bulk = require "kelp.bulk"
 
 local kelp = {
   --- Where a connector's API is: see the table of options in README.md.
@@ -16,6 +17,10 @@ local kelp = {
   --- A value that is never shown: kelp.secret "ENV_NAME", or { file = … } or
   --- { command = … }.
   secret = raw.secret,
+  --- Many items, some at a time; see bulk.lua.
+  each = bulk.each,
+  map = bulk.map,
+  async = bulk.async,
   --- Waits without holding up other tasks.
   sleep = raw.sleep,
   --- encode, decode and null: exact with integers of up to 64 bits.

@@ -1,0 +1,26 @@
+/* call: the primitive verbs. Each is one exchange: arguments checked, request
+ * built, sent, its reply read into a record or an error object. */
+#ifndef KELP_LUA_CALL_H
+#define KELP_LUA_CALL_H
+
+#include <lua.h>
+
+#include <stddef.h>
+
+/* raw.exchange(target, verb, connector, config, options): carries out one
+ * primitive verb. `connector` is the name, or the id where the provider
+ * addresses by id; `config` a config table for the verbs that send one;
+ * `options` may hold `keep_masked` and, for create, nothing else. Returns the
+ * record, the array of records, or true; raises an error object.
+ * [-5, +1, e] */
+int call_exchange(lua_State *L);
+
+/* raw.check_name(name): raises `invalid` when it cannot name a connector.
+ * [-1, +0, e] */
+int call_check_name(lua_State *L);
+
+/* Exchanges alive in this state, finished ones not yet collected among them:
+ * for the test that nothing is left behind. [-0, +0, -] */
+size_t call_count(void);
+
+#endif

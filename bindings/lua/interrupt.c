@@ -1,0 +1,138 @@
+#include "lua/interrupt.h"
+
+#include "lua/error.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include <signal.h>
+#include <stddef.h>
+
+/* Code that swallows this many interrupts gets no further chance to. */
+enum { PATIENCE = 3 };
+
+/* Instructions until the next blow: enough for a <close> or a handler after
+ * pcall to clean up, and for a continuation to raise by itself. */
+enum { GRACE = 1000000, CONTINUATION = 1000 };
+
+static volatile sig_atomic_t pending;
+static lua_State *volatile running;
+static int *volatile strikes;
+static void (*volatile wake_function)(void *data);
+static void *volatile wake_data;
+
+static void strike(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    if (!pending)
+        return;
+    int *count = strikes;
+    int n = count != NULL ? ++*count : PATIENCE;
+    lua_sethook(L, strike, LUA_MASKCOUNT, n < PATIENCE ? GRACE : 1);
+    error_push(L, ERROR_CANCELLED, "interrupted");
+    lua_error(L);
+}
+
+void interrupt_signal(void)
+{
+    pending = 1;
+    lua_State *L = running;
+    if (L != NULL)
+        lua_sethook(L, strike, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    if (wake_function != NULL)
+        wake_function(wake_data);
+}
+
+bool interrupt_pending(void)
+{
+    return pending != 0;
+}
+
+void interrupt_clear(void)
+{
+    pending = 0;
+}
+
+void interrupt_set_wake(void (*wake)(void *data), void *data)
+{
+    wake_function = NULL;
+    wake_data = data;
+    wake_function = wake;
+}
+
+static void arm(lua_State *L)
+{
+    int *count = strikes;
+    if (pending && L != NULL)
+        lua_sethook(L, strike, LUA_MASKCOUNT,
+                    count != NULL && *count < PATIENCE ? CONTINUATION : 1);
+}
+
+struct interrupt_scope interrupt_enter(lua_State *co, int *new_strikes)
+{
+    struct interrupt_scope before = {running, strikes};
+    if (new_strikes != NULL)
+        strikes = new_strikes;
+    running = co;
+    arm(co);
+    return before;
+}
+
+void interrupt_leave(struct interrupt_scope before)
+{
+    running = before.running;
+    strikes = before.strikes;
+    arm(before.running);
+}
+
+/* ---- coroutines that scripts make ---- */
+
+/* Calls upvalue 1 (the original function) with the arguments while `co` counts
+ * as the running coroutine. */
+static int call_tracked(lua_State *L, lua_State *co)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    struct interrupt_scope before = interrupt_enter(co, NULL);
+    int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    interrupt_leave(before);
+    if (status != LUA_OK)
+        return lua_error(L);
+    return lua_gettop(L);
+}
+
+static int tracked_resume(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, 1);
+    return call_tracked(L, co != NULL ? co : L);
+}
+
+static int call_wrapped(lua_State *L)
+{
+    return call_tracked(L, lua_tothread(L, lua_upvalueindex(2)));
+}
+
+static int tracked_wrap(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    /* The wrapping function's own upvalue is the coroutine it made. */
+    if (lua_getupvalue(L, -1, 1) == NULL || !lua_isthread(L, -1))
+        return luaL_error(L, "coroutine.wrap: unexpected implementation");
+    lua_pushcclosure(L, call_wrapped, 2);
+    return 1;
+}
+
+void interrupt_track_coroutines(lua_State *L)
+{
+    lua_getglobal(L, LUA_COLIBNAME);
+    lua_getfield(L, -1, "resume");
+    lua_pushcclosure(L, tracked_resume, 1);
+    lua_setfield(L, -2, "resume");
+    lua_getfield(L, -1, "wrap");
+    lua_pushcclosure(L, tracked_wrap, 1);
+    lua_setfield(L, -2, "wrap");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,39 @@
+/* interrupt: how Ctrl-C reaches the Lua code that happens to run.
+ *
+ * A debug hook belongs to one coroutine, so whoever resumes one says so here;
+ * the signal handler then sets the hook on the right one. There is one process,
+ * one terminal and one interrupt. */
+#ifndef KELP_LUA_INTERRUPT_H
+#define KELP_LUA_INTERRUPT_H
+
+#include <lua.h>
+
+#include <stdbool.h>
+
+/* What the code that runs belongs to: filled by interrupt_enter. */
+struct interrupt_scope {
+    lua_State *running;
+    int *strikes; /* times that an interrupt has raised in it; the task's own */
+};
+
+/* From a signal handler: the code that runs is stopped by a `cancelled` error at
+ * its next instruction; `wake` is called. */
+void interrupt_signal(void);
+
+/* True from interrupt_signal until interrupt_clear. */
+bool interrupt_pending(void);
+void interrupt_clear(void);
+
+/* What ends a wait; called in the signal handler. NULL: nothing. */
+void interrupt_set_wake(void (*wake)(void *data), void *data);
+
+/* Around each resume of `co`: `strikes` NULL keeps those of the scope before.
+ * Returns the scope before, for interrupt_leave. */
+struct interrupt_scope interrupt_enter(lua_State *co, int *strikes);
+void interrupt_leave(struct interrupt_scope before);
+
+/* Replaces coroutine.resume and wrap by ones that enter and leave.
+ * [-0, +0, m] */
+void interrupt_track_coroutines(lua_State *L);
+
+#endif

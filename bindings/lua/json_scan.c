@@ -1,0 +1,394 @@
+#include "lua/json_scan.h"
+
+#include "base/text.h"
+#include "lua/json.h"
+#include "lua/json_bytes.h"
+
+#include <lauxlib.h>
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    EXACT_DIGITS = 15,        /* a double holds every integer of so many digits */
+    SHOWN_DIGITS = 40,        /* of an integer that does not fit, in the message */
+    SAFE_FLOAT_SIZE = 200,    /* no number this short without exponent is an infinity; Lua
+                                 reads a longer one only where the locale has a point */
+    MAX_EXPONENT = 1000000000 /* beyond any number of digits that a text can hold */
+};
+
+struct scan {
+    lua_State *L;
+    struct json_scratch *out;
+    const char *text, *at, *end;
+    const char *copied; /* up to here the text is in `out` */
+    int depth, deepest;
+    bool marks;
+};
+
+_Noreturn static void fail(const struct scan *s, const char *at, const char *what)
+{
+    lua_pushfstring(s->L, "invalid JSON: %s at offset %I", what, (lua_Integer)(at - s->text));
+    lua_error(s->L);
+    __builtin_unreachable();
+}
+
+_Noreturn static void fail_end(const struct scan *s)
+{
+    fail(s, s->end, "the text ends too early");
+}
+
+_Noreturn static void fail_too_long(const struct scan *s, const char *token, size_t size)
+{
+    bool cut = size > SHOWN_DIGITS;
+    lua_pushlstring(s->L, token, cut ? SHOWN_DIGITS : size);
+    lua_pushfstring(s->L, "invalid JSON: integer %s%s does not fit in 64 bits at offset %I",
+                    lua_tostring(s->L, -1), cut ? "..." : "", (lua_Integer)(token - s->text));
+    lua_error(s->L);
+    __builtin_unreachable();
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* value * 10^(zeros + 1) + digit, or false when 64 bits do not hold it. */
+static bool append_digit(uint64_t *value, size_t zeros, unsigned digit)
+{
+    for (size_t i = 0; i <= zeros; i++)
+        if (__builtin_mul_overflow(*value, (uint64_t)10, value))
+            return false;
+    return !__builtin_add_overflow(*value, (uint64_t)digit, value);
+}
+
+static long read_exponent(const char *at, const char *end)
+{
+    bool negative = *at == '-';
+    if (*at == '-' || *at == '+')
+        at++;
+    long exponent = 0;
+    for (; at < end && exponent < MAX_EXPONENT; at++)
+        exponent = exponent * 10 + (*at - '0');
+    return negative ? -exponent : exponent;
+}
+
+enum json_number json_number_read(const char *token, size_t size, lua_Integer *value)
+{
+    const char *at = token, *end = token + size;
+    bool negative = *at == '-';
+    if (negative)
+        at++;
+    /* The number is magnitude * 10^(zeros + exponent - fraction). */
+    uint64_t magnitude = 0;
+    size_t zeros = 0;
+    long exponent = 0, fraction = 0;
+    bool in_fraction = false, plain = true, fits = true;
+    for (; at < end; at++) {
+        if (*at == '.') {
+            in_fraction = true;
+            plain = false;
+            continue;
+        }
+        if (*at == 'e' || *at == 'E') {
+            exponent = read_exponent(at + 1, end);
+            plain = false;
+            break;
+        }
+        fraction += in_fraction;
+        if (*at == '0') {
+            zeros += magnitude != 0;
+        } else if (fits) {
+            fits = append_digit(&magnitude, zeros, (unsigned)(*at - '0'));
+            zeros = 0;
+        }
+    }
+    if (magnitude == 0 && fits) {
+        *value = 0;
+        return JSON_NUMBER_INTEGER;
+    }
+    enum json_number otherwise = plain ? JSON_NUMBER_TOO_LONG : JSON_NUMBER_FLOAT;
+    long scale = (long)zeros + exponent - fraction;
+    if (!fits || scale < 0)
+        return otherwise;
+    if (scale > 0 && !append_digit(&magnitude, (size_t)scale - 1, 0))
+        return otherwise;
+    if (magnitude > (uint64_t)LUA_MAXINTEGER + negative)
+        return otherwise;
+    *value = (lua_Integer)(negative ? -magnitude : magnitude);
+    return JSON_NUMBER_INTEGER;
+}
+
+static void skip_space(struct scan *s)
+{
+    while (s->at < s->end &&
+           (*s->at == ' ' || *s->at == '\n' || *s->at == '\t' || *s->at == '\r'))
+        s->at++;
+}
+
+/* The next byte that is not white space. The text must go on. */
+static char next_byte(struct scan *s)
+{
+    skip_space(s);
+    if (s->at == s->end)
+        fail_end(s);
+    return *s->at;
+}
+
+/* The value here is one that the decoded value's walk must visit. */
+static void note_depth(struct scan *s)
+{
+    if (s->depth > s->deepest)
+        s->deepest = s->depth;
+}
+
+/* Puts the mark of token .. s->at into the output. Returns where the token's
+ * copy begins; the byte behind it is a NUL until the caller says close_mark. */
+static char *open_mark(struct scan *s, const char *token)
+{
+    size_t before = (size_t)(token - s->copied), size = (size_t)(s->at - token);
+    json_scratch_add(s->L, s->out, s->copied, before);
+    char *room = json_scratch_take(s->L, s->out, size + 3);
+    room[0] = '"';
+    room[1] = (char)JSON_MARK;
+    memcpy(room + 2, token, size);
+    room[size + 2] = '\0';
+    s->copied = s->at;
+    s->marks = true;
+    return room + 2;
+}
+
+static void close_mark(struct scan *s)
+{
+    s->out->bytes[s->out->size - 1] = '"';
+}
+
+static void mark_number(struct scan *s, const char *token)
+{
+    size_t size = (size_t)(s->at - token);
+    lua_Integer ignored;
+    enum json_number kind = json_number_read(token, size, &ignored);
+    if (kind == JSON_NUMBER_TOO_LONG)
+        fail_too_long(s, token, size);
+    const char *copy = open_mark(s, token);
+    bool short_fraction = size <= SAFE_FLOAT_SIZE && memchr(token, 'e', size) == NULL &&
+                          memchr(token, 'E', size) == NULL;
+    if (kind == JSON_NUMBER_FLOAT && !short_fraction) {
+        if (lua_stringtonumber(s->L, copy) == 0)
+            fail(s, token, "a number that cannot be read");
+        if (isinf(lua_tonumber(s->L, -1)))
+            fail(s, token, "a number beyond the range of a double");
+        lua_pop(s->L, 1);
+    }
+    close_mark(s);
+}
+
+static void skip_digits(struct scan *s)
+{
+    if (s->at == s->end)
+        fail_end(s);
+    if (!is_digit(*s->at))
+        fail(s, s->at, "expected a digit");
+    while (s->at < s->end && is_digit(*s->at))
+        s->at++;
+}
+
+static void scan_number(struct scan *s)
+{
+    const char *token = s->at;
+    if (*s->at == '-')
+        s->at++;
+    const char *digits = s->at;
+    skip_digits(s);
+    if (*digits == '0' && s->at - digits > 1)
+        fail(s, token, "a number with leading zeros");
+    bool exact = s->at - digits <= EXACT_DIGITS;
+    if (s->at < s->end && *s->at == '.') {
+        s->at++;
+        skip_digits(s);
+        exact = false;
+    }
+    if (s->at < s->end && (*s->at == 'e' || *s->at == 'E')) {
+        s->at++;
+        if (s->at < s->end && (*s->at == '+' || *s->at == '-'))
+            s->at++;
+        skip_digits(s);
+        exact = false;
+    }
+    if (!exact)
+        mark_number(s, token);
+    note_depth(s);
+}
+
+/* The code unit after "\u", which `at` points behind. */
+static unsigned scan_hex(struct scan *s)
+{
+    unsigned unit = 0;
+    for (int i = 0; i < 4; i++, s->at++) {
+        if (s->at == s->end)
+            fail_end(s);
+        char c = *s->at;
+        unsigned digit;
+        if (is_digit(c))
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (unsigned)(c - 'a') + 10;
+        else if (c >= 'A' && c <= 'F')
+            digit = (unsigned)(c - 'A') + 10;
+        else
+            fail(s, s->at, "expected a hexadecimal digit");
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+static void scan_escape(struct scan *s)
+{
+    const char *start = s->at++;
+    if (s->at == s->end)
+        fail_end(s);
+    char c = *s->at++;
+    if (c != 'u') {
+        if (c == '\0' || strchr("\"\\/bfnrt", c) == NULL)
+            fail(s, start, "an unknown escape");
+        return;
+    }
+    unsigned unit = scan_hex(s);
+    if (unit < 0xD800 || unit > 0xDFFF)
+        return;
+    bool paired = unit <= 0xDBFF && s->end - s->at >= 2 && s->at[0] == '\\' && s->at[1] == 'u';
+    if (paired) {
+        s->at += 2;
+        unit = scan_hex(s);
+        paired = unit >= 0xDC00 && unit <= 0xDFFF;
+    }
+    if (!paired)
+        fail(s, start, "half a surrogate pair");
+}
+
+static void scan_string(struct scan *s)
+{
+    const char *start = s->at++;
+    bool ascii = true;
+    for (;;) {
+        s->at = json_plain_end(s->at, s->end);
+        if (s->at == s->end)
+            fail(s, start, "a string without end");
+        if (*s->at == '"')
+            break;
+        if (*s->at == '\\') {
+            scan_escape(s);
+        } else if ((unsigned char)*s->at < 0x20) {
+            fail(s, s->at, "a control character in a string");
+        } else {
+            ascii = false;
+            s->at++;
+        }
+    }
+    s->at++;
+    if (!ascii && !text_is_utf8(start, (size_t)(s->at - start)))
+        fail(s, start, "a string that is not UTF-8");
+}
+
+static void scan_word(struct scan *s, const char *word)
+{
+    size_t size = strlen(word);
+    if ((size_t)(s->end - s->at) < size || memcmp(s->at, word, size) != 0)
+        fail(s, s->at, "an unknown word");
+    s->at += size;
+}
+
+static void scan_value(struct scan *s);
+
+static void enter(struct scan *s)
+{
+    if (++s->depth > JSON_MAX_DEPTH)
+        fail(s, s->at, "nested deeper than 128");
+    s->at++;
+}
+
+/* After a value in a container that `closing` ends: true when another follows. */
+static bool scan_comma(struct scan *s, char closing)
+{
+    char c = next_byte(s);
+    if (c != ',' && c != closing)
+        fail(s, s->at, closing == ']' ? "expected ',' or ']'" : "expected ',' or '}'");
+    s->at++;
+    return c == ',';
+}
+
+static void scan_array(struct scan *s)
+{
+    const char *start = s->at;
+    enter(s);
+    bool empty = next_byte(s) == ']';
+    if (empty)
+        s->at++;
+    else
+        do
+            scan_value(s);
+        while (scan_comma(s, ']'));
+    s->depth--;
+    if (empty) {
+        open_mark(s, start);
+        close_mark(s);
+        note_depth(s);
+    }
+}
+
+static void scan_object(struct scan *s)
+{
+    enter(s);
+    if (next_byte(s) == '}') {
+        s->at++;
+    } else {
+        do {
+            if (next_byte(s) != '"')
+                fail(s, s->at, "expected a key");
+            scan_string(s);
+            if (next_byte(s) != ':')
+                fail(s, s->at, "expected ':'");
+            s->at++;
+            scan_value(s);
+        } while (scan_comma(s, '}'));
+    }
+    s->depth--;
+}
+
+static void scan_value(struct scan *s)
+{
+    char c = next_byte(s);
+    switch (c) {
+    case '"': scan_string(s); break;
+    case '{': scan_object(s); break;
+    case '[': scan_array(s); break;
+    case 't': scan_word(s, "true"); break;
+    case 'f': scan_word(s, "false"); break;
+    case 'n': scan_word(s, "null"); break;
+    default:
+        if (c != '-' && !is_digit(c))
+            fail(s, s->at, "expected a value");
+        scan_number(s);
+    }
+}
+
+void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, size_t size,
+               struct json_scan *result)
+{
+    struct scan s = {.L = L, .out = scratch, .text = text, .at = text, .end = text + size,
+                     .copied = text, .deepest = -1};
+    scratch->size = 0;
+    luaL_checkstack(L, 4, "JSON");
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        fail(&s, text, "a byte order mark");
+    scan_value(&s);
+    skip_space(&s);
+    if (s.at != s.end)
+        fail(&s, s.at, "something after the value");
+    if (s.marks)
+        json_scratch_add(L, scratch, s.copied, (size_t)(s.end - s.copied));
+    *result = (struct json_scan){.text = s.marks ? scratch->bytes : text,
+                                 .size = s.marks ? scratch->size : size,
+                                 .marks = s.marks, .deepest = s.deepest};
+}

@@ -1,0 +1,39 @@
+/* json_scan: the strict reader that a text must pass before cjson sees it.
+ *
+ * It refuses all that RFC 8259 does not allow and cjson does, and marks what
+ * cjson cannot keep. A marked token is replaced in the text by the JSON string
+ * of the byte 0xFF and the token itself. No other string in an accepted text
+ * decodes to a value with that byte, because it never occurs in UTF-8. */
+#ifndef KELP_LUA_JSON_SCAN_H
+#define KELP_LUA_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <lua.h>
+
+struct json_scratch;
+
+enum { JSON_MARK = 0xFF };
+
+struct json_scan {
+    const char *text; /* what to give to cjson: the text itself, or `scratch` */
+    size_t size;
+    bool marks;  /* marks are in it: it differs from the text that was given */
+    int deepest; /* containers around the innermost number or mark; -1: there is none */
+};
+
+/* Raises "invalid JSON: … at offset N". Runs no collector. Marked are: every
+ * number that is not an integer of at most 15 digits, and every empty array
+ * (as "[": cjson makes an empty table of both [] and {}). */
+void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, size_t size,
+               struct json_scan *result);
+
+enum json_number { JSON_NUMBER_INTEGER, JSON_NUMBER_FLOAT, JSON_NUMBER_TOO_LONG };
+
+/* What a number is whose spelling is valid JSON. By its decimal value, never by
+ * a rounded one: INTEGER when that is integral and fits in 64 bits (1e3, 2.0
+ * and -0 too), TOO_LONG when it was spelt as an integer and does not fit. */
+enum json_number json_number_read(const char *token, size_t size, lua_Integer *value);
+
+#endif

@@ -1,0 +1,176 @@
+-- bulk: the same for many items, a bounded number at a time: each and map, and
+-- the tasks that scripts start themselves.
+
+local raw = require "kelp.raw"
+local settings = require "kelp.settings"
+local report = require "kelp.report"
+local progress = require "kelp.progress"
+
+local bulk = {}
+
+-- How many items are under way at once unless told otherwise; how many
+-- requests then really are is for the pace of each credential to decide.
+local CONCURRENCY = 32
+
+local known = { concurrency = true, progress = true }
+
+local function check_options(name, options)
+  if options == nil then return {} end
+  if type(options) ~= "table" then
+    error(("%s: a table of options expected, got %s"):format(name, type(options)), 3)
+  end
+  for key in pairs(options) do
+    if not known[key] then error(("%s: unknown option '%s'"):format(name, tostring(key)), 3) end
+  end
+  local n = options.concurrency
+  if n ~= nil and (math.type(n) ~= "integer" or n < 1 or n > 1000) then
+    error(("%s: concurrency must be a whole number from 1 to 1000"):format(name), 3)
+  end
+  return options
+end
+
+local function callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+-- A function that gives the next item and its number, and the number of items
+-- when it is known. Items of an iterator are asked for one at a time, even when
+-- it waits for something itself.
+local function source(name, items)
+  local n = 0
+  if callable(items) then
+    local asking, queue = false, {}
+    local ended = false
+    return function()
+      while asking do
+        queue[#queue + 1] = raw.current()
+        raw.park()
+      end
+      if ended then return nil end
+      asking = true
+      local ok, item = pcall(items)
+      asking = false
+      local waiting = table.remove(queue, 1)
+      if waiting then raw.wake(waiting) end
+      if not ok then
+        ended = true
+        error(item, 0)
+      end
+      if item == nil then
+        ended = true
+        return nil
+      end
+      n = n + 1
+      return item, n
+    end
+  end
+  if type(items) ~= "table" then
+    error(("%s: a list or an iterator expected, got %s"):format(name, type(items)), 3)
+  end
+  return function()
+    n = n + 1
+    return items[n], n
+  end, #items
+end
+
+-- An error after which every other item would fail in the same way.
+local function ends_the_run(failure)
+  return raw.is_error(failure) and failure.kind == "unauthorized"
+end
+
+local function run(name, items, fn, options, keep)
+  options = check_options(name, options)
+  if not callable(fn) then
+    error(("%s: a function expected, got %s"):format(name, type(fn)), 3)
+  end
+  local next_item, total = source(name, items)
+  local limit = options.concurrency or settings.concurrency or CONCURRENCY
+  if total and total < limit then limit = total end
+  local result = report.new()
+  local in_flight, source_failure = 0, nil
+
+  local function work()
+    while not result.stopped and not source_failure do
+      local pulled, item, n = pcall(next_item)
+      if not pulled then
+        source_failure = { item }
+        return
+      end
+      if item == nil then return end
+      in_flight = in_flight + 1
+      local ok, value = pcall(fn, item, n)
+      in_flight = in_flight - 1
+      if ok then
+        result.done = result.done + 1
+        if keep then keep(n, value) end
+      elseif raw.is_error(value) and value.kind == "cancelled" then
+        error(value, 0)
+      else
+        result:add_failure(item, value)
+        if ends_the_run(value) then result.stopped = value end
+      end
+    end
+  end
+
+  local workers = {}
+  local _ <close> = setmetatable({}, { __close = function()
+    for _, worker in ipairs(workers) do raw.cancel(worker) end
+  end })
+  local _ <close> = options.progress ~= false and progress.start(result, total, function()
+    return in_flight
+  end) or nil
+  for i = 1, limit do workers[i] = raw.spawn(work) end
+  for _, worker in ipairs(workers) do
+    local ok, failure = raw.join(worker)
+    if not ok then error(failure, 0) end
+  end
+  if source_failure then error(source_failure[1], 0) end
+  if total then
+    result.skipped = total - result.done - result.failed - result.unknown
+  end
+  return result
+end
+
+--- Calls fn(item, number) for each item of a list, or of a function that returns
+--- one at each call until nil. Errors are collected with their items; returns
+--- the report. A rejected credential stops the job.
+function bulk.each(items, fn, options)
+  return run("each", items, fn, options)
+end
+
+--- As each, and returns what fn returned, in the order of the items, before the
+--- report. A failed item leaves a hole (nil).
+function bulk.map(items, fn, options)
+  local results = {}
+  local result = run("map", items, fn, options, function(n, value) results[n] = value end)
+  return results, result
+end
+
+-- ---- tasks ----
+
+local task = raw.task_metatable
+task.__name = "kelp.task"
+task.__tostring = function() return "task" end
+
+local function unwrap(ok, ...)
+  if ok then return ... end
+  error((...), 0)
+end
+
+--- Waits for the task's end: returns what its function returned, or raises what
+--- it raised.
+function task.__index.await(self) return unwrap(raw.join(self)) end
+
+--- Ends its wait by a `cancelled` error.
+function task.__index.cancel(self) raw.cancel(self) end
+
+--- Starts fn(…) as a task of its own.
+function bulk.async(fn, ...)
+  if type(fn) ~= "function" then
+    error(("async: a function expected, got %s"):format(type(fn)), 2)
+  end
+  return raw.spawn(fn, ...)
+end
+
+return bulk
