@@ -1,6 +1,7 @@
 #include "lua/call.h"
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/exchange.h"
@@ -14,6 +15,7 @@
 
 #include <lauxlib.h>
 
+#include <math.h>
 #include <string.h>
 
 static const char EXCHANGE[] = "kelp.exchange";
@@ -71,6 +73,41 @@ static struct pending *push_pending(lua_State *L, struct target *t)
     return p;
 }
 
+/* What the engine made of it: the class of the last attempt, whether trying
+ * again later makes sense, and what it was waited for. */
+static void push_history(lua_State *L, const struct pending *p, int error)
+{
+    static const char *const outcomes[] = {"done", "refused", "rejected", "not_sent", "ambiguous"};
+    const struct exchange *x = &p->exchange;
+    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
+    enum outcome outcome = x->outcome;
+    /* A 2xx that cannot be read is an answer to nothing. */
+    if (outcome == OUTCOME_DONE)
+        outcome = OUTCOME_AMBIGUOUS;
+    lua_pushstring(L, outcomes[outcome]);
+    lua_setfield(L, error, "outcome");
+    lua_pushboolean(L, outcome == OUTCOME_REJECTED ||
+                           (outcome == OUTCOME_NOT_SENT &&
+                            x->transfer.reply.fault != FAULT_CANCELLED &&
+                            x->transfer.reply.fault != FAULT_TLS) ||
+                           (outcome == OUTCOME_AMBIGUOUS && reads));
+    lua_setfield(L, error, "retryable");
+    if (x->waited > 0) {
+        lua_pushnumber(L, x->waited);
+        lua_setfield(L, error, "waited");
+    }
+    if (x->paused) {
+        lua_pushnumber(L, x->wait);
+        lua_setfield(L, error, "retry_after");
+        lua_pushboolean(L, 1);
+        lua_setfield(L, error, "paused");
+    }
+    if (x->doubt && x->transfer.reply.sent != SENT_YES) {
+        lua_pushliteral(L, "maybe");
+        lua_setfield(L, error, "sent");
+    }
+}
+
 /* Completes the error object at the top with what the call knows, and raises. */
 static int raise(lua_State *L, struct pending *p)
 {
@@ -93,12 +130,7 @@ static int raise(lua_State *L, struct pending *p)
     lua_setfield(L, error, "sent");
     lua_pushinteger(L, p->exchange.attempts);
     lua_setfield(L, error, "attempts");
-    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
-    bool transient = r->fault == FAULT_RESOLVE || r->fault == FAULT_CONNECT || r->status == 429 ||
-                     (reads && (r->status >= 500 || r->fault == FAULT_TIMEOUT ||
-                                r->fault == FAULT_CLOSED));
-    lua_pushboolean(L, transient);
-    lua_setfield(L, error, "retryable");
+    push_history(L, p, error);
     if (log_enabled(LOG_DEBUG)) {
         lua_getfield(L, error, "kind");
         log_line(LOG_DEBUG, "%s %s: %s", q->method, buffer_text(&q->url), lua_tostring(L, -1));
@@ -229,6 +261,38 @@ static const char *check_connector(lua_State *L, int index)
     return name;
 }
 
+int call_backoff(lua_State *L)
+{
+    lua_Integer n = luaL_checkinteger(L, 1);
+    struct retry_policy policy = retry_policy_default();
+    double wait = policy.base * exp2((double)(n - 1));
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    struct clock *clock = engine_clock(lua_touserdata(L, -1));
+    lua_pushnumber(L, clock_fraction(clock) * (wait < policy.cap ? wait : policy.cap));
+    return 1;
+}
+
+int call_pace(lua_State *L)
+{
+    struct pace_state state;
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    engine_pace(lua_touserdata(L, -1), &state);
+    lua_createtable(L, 0, 6);
+    lua_pushnumber(L, state.wait);
+    lua_setfield(L, -2, "wait");
+    lua_pushstring(L, state.why);
+    lua_setfield(L, -2, "why");
+    lua_pushboolean(L, state.paused);
+    lua_setfield(L, -2, "paused");
+    lua_pushinteger(L, state.limit);
+    lua_setfield(L, -2, "limit");
+    lua_pushinteger(L, state.in_flight);
+    lua_setfield(L, -2, "in_flight");
+    lua_pushnumber(L, state.rate);
+    lua_setfield(L, -2, "rate");
+    return 1;
+}
+
 int call_check_name(lua_State *L)
 {
     check_connector(L, 1);
@@ -284,6 +348,10 @@ int call_exchange(lua_State *L)
     q->method = route->method;
     q->timeout = t->timeout;
     q->repeatable = repeatable(route);
+    p->exchange.lane = t->lane;
+    p->exchange.policy.attempts = t->attempts;
+    p->exchange.policy.deadline = t->deadline;
+    p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
     q->has_body = route->body != BODY_NONE;
     buffer_add_text(&q->url, t->base_url);
     provider_add_path(t->provider, &p->call, &q->url);

@@ -119,6 +119,24 @@ void error_push(lua_State *L, enum error_kind kind, const char *format, ...)
     lua_setmetatable(L, -2);
 }
 
+int error_misuse(lua_State *L, const char *format, ...)
+{
+    luaL_checkstack(L, 6, NULL);
+    push_where(L);
+    va_list arguments;
+    va_start(arguments, format);
+    const char *message = lua_pushvfstring(L, format, arguments);
+    va_end(arguments);
+    if (lua_type(L, -2) == LUA_TSTRING)
+        lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), message);
+    return lua_error(L);
+}
+
+int error_misuse_call(lua_State *L)
+{
+    return error_misuse(L, "%s", luaL_checkstring(L, 1));
+}
+
 bool error_is(lua_State *L, int index)
 {
     if (!lua_istable(L, index) || !lua_getmetatable(L, index))

@@ -26,6 +26,14 @@ const char *error_kind_name(enum error_kind kind);
  * formats) and `where`. [-0, +1, m] */
 void error_push(lua_State *L, enum error_kind kind, const char *format, ...);
 
+/* Raises an ordinary Lua error for misuse of the API: the message after the line
+ * of the user's own code that is to blame, not of kelp's Lua. Never returns.
+ * [-0, +0, e] */
+int error_misuse(lua_State *L, const char *format, ...);
+
+/* raw.misuse(message). [-1, +0, e] */
+int error_misuse_call(lua_State *L);
+
 /* True when the value at `index` is an error object. [-0, +0, -] */
 bool error_is(lua_State *L, int index);
 

@@ -19,7 +19,9 @@ enum {
     MAX_PATH = 200 /* bytes of a place in a message */
 };
 
-enum kind { KIND_NULL, KIND_BOOLEAN, KIND_INTEGER, KIND_FLOAT, KIND_STRING, KIND_SECRET, KIND_TABLE };
+enum kind {
+    KIND_NULL, KIND_BOOLEAN, KIND_INTEGER, KIND_FLOAT, KIND_STRING, KIND_SECRET, KIND_TABLE
+};
 
 /* A Lua value as C holds it. Bytes belong to the value that is being written. */
 struct value {

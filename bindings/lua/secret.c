@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/secret.h"
+#include "lua/error.h"
 
 #include <lauxlib.h>
 
@@ -96,7 +97,7 @@ struct secret *secret_of_value(lua_State *L, int index, const char *label)
     }
     struct secret *s = secret_at(L, index);
     if (s == NULL)
-        luaL_error(L, "%s: a string or a kelp.secret expected, got %s", label,
+        error_misuse(L, "%s: a string or a kelp.secret expected, got %s", label,
                    luaL_typename(L, index));
     return s;
 }
@@ -198,19 +199,19 @@ int secret_make(lua_State *L)
             for (size_t i = 0; i < 3; i++)
                 known |= strcmp(key, sources[i]) == 0;
             if (!known || lua_type(L, -1) != LUA_TSTRING || argument != NULL)
-                return luaL_error(L, "kelp.secret: exactly one of env, file, command with a "
+                return error_misuse(L, "kelp.secret: exactly one of env, file, command with a "
                                      "string expected, got %s", key);
             source = key;
             argument = lua_tostring(L, -1);
             lua_pop(L, 1);
         }
         if (argument == NULL)
-            return luaL_error(L, "kelp.secret: one of env, file, command expected");
+            return error_misuse(L, "kelp.secret: one of env, file, command expected");
     }
     if (strcmp(source, "env") == 0) {
         const char *value = getenv(argument);
         if (value == NULL || *value == '\0')
-            return luaL_error(L, "kelp.secret: the environment variable %s is %s", argument,
+            return error_misuse(L, "kelp.secret: the environment variable %s is %s", argument,
                               value == NULL ? "not set" : "empty");
         push_new(L, argument, value, strlen(value));
         return 1;
@@ -229,7 +230,7 @@ int secret_make(lua_State *L)
     }
     buffer_wipe(&text);
     if (fault != NULL)
-        return luaL_error(L, "kelp.secret: %s '%s' %s", source, argument, fault);
+        return error_misuse(L, "kelp.secret: %s '%s' %s", source, argument, fault);
     return 1;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "lua/error.h"
 #include "lua/secret.h"
 #include "lua/target_private.h"
 
@@ -9,6 +10,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,12 +30,12 @@ struct target *target_check(lua_State *L, int index)
 
 /* ---- options ---- */
 
-enum option_type { OPTION_SECONDS, OPTION_TEXT, OPTION_FLAG, OPTION_SECRET };
+enum option_type { OPTION_SECONDS, OPTION_COUNT, OPTION_RATE, OPTION_TEXT, OPTION_FLAG };
 
 struct option {
     const char *name;
     enum option_type type;
-    size_t offset; /* in struct target; unused for secrets */
+    size_t offset; /* in struct target */
     double least, most;
 };
 
@@ -41,6 +44,11 @@ struct option {
 static const struct option common_options[] = {
     {"timeout", OPTION_SECONDS, TARGET_FIELD(timeout), 0.001, 86400},
     {"connect_timeout", OPTION_SECONDS, TARGET_FIELD(channel.connect_timeout), 0.001, 3600},
+    {"deadline", OPTION_SECONDS, TARGET_FIELD(deadline), 1, 604800},
+    {"settle", OPTION_SECONDS, TARGET_FIELD(settle), 0, 3600},
+    {"attempts", OPTION_COUNT, TARGET_FIELD(attempts), 1, 20},
+    {"concurrency", OPTION_COUNT, TARGET_FIELD(concurrency), 1, 1000},
+    {"rate", OPTION_RATE, TARGET_FIELD(rate), 0.001, 100000},
     {"base_url", OPTION_TEXT, TARGET_FIELD(base_url), 0, 0},
     {"ca_file", OPTION_TEXT, TARGET_FIELD(channel.ca_file), 0, 0},
     {"proxy", OPTION_TEXT, TARGET_FIELD(channel.proxy), 0, 0},
@@ -76,13 +84,31 @@ static const char *check_text(lua_State *L, const struct provider *p, const char
 {
     size_t size;
     if (lua_type(L, index) != LUA_TSTRING)
-        luaL_error(L, "kelp.%s: %s must be a string, got %s", p->name, name,
+        error_misuse(L, "kelp.%s: %s must be a string, got %s", p->name, name,
                    luaL_typename(L, index));
     const char *text = lua_tolstring(L, index, &size);
     if (size == 0 || text_has_control(text, size))
-        luaL_error(L, "kelp.%s: %s %s", p->name, name,
+        error_misuse(L, "kelp.%s: %s %s", p->name, name,
                    size == 0 ? "is empty" : "holds control characters");
     return text;
+}
+
+static double check_number(lua_State *L, const struct provider *p, const struct option *o,
+                           int index)
+{
+    static const char *const units[] = {
+        [OPTION_SECONDS] = "number of seconds", [OPTION_COUNT] = "whole number",
+        [OPTION_RATE] = "number of requests a second",
+    };
+    double number = lua_tonumber(L, index);
+    if (lua_type(L, index) != LUA_TNUMBER || !(number >= o->least) || number > o->most ||
+        (o->type == OPTION_COUNT && number != floor(number))) {
+        char range[64];
+        snprintf(range, sizeof range, "%g to %g", o->least, o->most);
+        error_misuse(L, "kelp.%s: %s must be a %s from %s", p->name, o->name, units[o->type],
+                   range);
+    }
+    return number;
 }
 
 static void read_common(lua_State *L, struct target *t, const struct option *o, int index)
@@ -90,14 +116,15 @@ static void read_common(lua_State *L, struct target *t, const struct option *o, 
     const struct provider *p = t->provider;
     char *field = (char *)t + o->offset;
     switch (o->type) {
-    case OPTION_SECONDS: {
-        int is_number;
-        double seconds = lua_tonumberx(L, index, &is_number);
-        if (!is_number || lua_type(L, index) != LUA_TNUMBER || !(seconds >= o->least) ||
-            seconds > o->most)
-            luaL_error(L, "kelp.%s: %s must be a number of seconds from %f to %f", p->name,
-                       o->name, o->least, o->most);
-        memcpy(field, &seconds, sizeof seconds);
+    case OPTION_SECONDS:
+    case OPTION_RATE: {
+        double number = check_number(L, p, o, index);
+        memcpy(field, &number, sizeof number);
+        break;
+    }
+    case OPTION_COUNT: {
+        int count = (int)check_number(L, p, o, index);
+        memcpy(field, &count, sizeof count);
         break;
     }
     case OPTION_TEXT: {
@@ -107,13 +134,11 @@ static void read_common(lua_State *L, struct target *t, const struct option *o, 
     }
     case OPTION_FLAG: {
         if (!lua_isboolean(L, index))
-            luaL_error(L, "kelp.%s: %s must be true or false", p->name, o->name);
+            error_misuse(L, "kelp.%s: %s must be true or false", p->name, o->name);
         bool flag = lua_toboolean(L, index);
         memcpy(field, &flag, sizeof flag);
         break;
     }
-    case OPTION_SECRET:
-        break;
     }
 }
 
@@ -133,16 +158,16 @@ static void read_options(lua_State *L, struct target *t, int options)
             const char *text = check_text(L, p, name, value);
             const char *fault = text_segment_fault(text, strlen(text));
             if (fault != NULL)
-                luaL_error(L, "kelp.%s: %s %s", p->name, name, fault);
+                error_misuse(L, "kelp.%s: %s %s", p->name, name, fault);
             t->places[place] = text;
         } else if (!is_credential(p, name)) {
-            luaL_error(L, "kelp.%s: unknown option '%s'", p->name, name);
+            error_misuse(L, "kelp.%s: unknown option '%s'", p->name, name);
         }
         lua_pop(L, 1);
     }
     for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
         if (t->places[i] == NULL)
-            luaL_error(L, "kelp.%s: option '%s' is missing", p->name, p->places[i]);
+            error_misuse(L, "kelp.%s: option '%s' is missing", p->name, p->places[i]);
     }
 }
 
@@ -178,13 +203,13 @@ static void read_credentials(lua_State *L, struct target *t, int options, int an
     bool user = push_setting(L, options, p->user_option, p->user_variable);
     bool password = push_setting(L, options, p->password_option, p->password_variable);
     if (user != password)
-        luaL_error(L, "kelp.%s: %s is set but %s is not (option %s or environment variable %s)",
+        error_misuse(L, "kelp.%s: %s is set but %s is not (option %s or environment variable %s)",
                    p->name, user ? p->user_option : p->password_option,
                    user ? p->password_option : p->user_option,
                    user ? p->password_option : p->user_option,
                    user ? p->password_variable : p->user_variable);
     if (!user)
-        luaL_error(L, "kelp.%s: no credentials: set %s and %s%s", p->name, p->user_variable,
+        error_misuse(L, "kelp.%s: no credentials: set %s and %s%s", p->name, p->user_variable,
                    p->password_variable, p->bearer ? ", or give a token" : "");
     int top = lua_gettop(L);
     t->channel.password = secret_of_value(L, top, p->password_option);
@@ -194,7 +219,7 @@ static void read_credentials(lua_State *L, struct target *t, int options, int an
     else
         t->channel.user = check_text(L, p, p->user_option, top - 1);
     if (strchr(t->channel.user, ':') != NULL)
-        luaL_error(L, "kelp.%s: %s holds a colon, which Basic authentication cannot carry",
+        error_misuse(L, "kelp.%s: %s holds a colon, which Basic authentication cannot carry",
                    p->name, p->user_option);
     t->channel.authentication = AUTH_BASIC;
     secret_register_basic(t->channel.user, t->channel.password);
@@ -218,7 +243,7 @@ static void read_base_url(lua_State *L, struct target *t, int anchors)
                                                          : NULL;
     if (host == NULL || *host == '\0' || *host == '/' || text_has_control(url, size) ||
         strpbrk(url, " ?#@\\") != NULL)
-        luaL_error(L, "kelp.%s: base_url '%s' is not an address such as https://host or "
+        error_misuse(L, "kelp.%s: base_url '%s' is not an address such as https://host or "
                       "https://host/path", p->name, url);
     t->base_url = lua_pushlstring(L, url, size);
     lua_setfield(L, anchors, "base_url");
@@ -234,14 +259,34 @@ static void make_label(lua_State *L, struct target *t, int anchors)
     lua_setfield(L, anchors, "label");
 }
 
+/* Targets of one credential share its pace; a token is told apart by a hash, so
+ * that the name of the lane is no secret. */
+static void find_lane(lua_State *L, struct target *t)
+{
+    const struct pace_settings settings = {.rate = t->rate, .concurrency = t->concurrency};
+    if (t->channel.authentication == AUTH_BEARER) {
+        uint64_t hash = 14695981039346656037u;
+        for (const char *c = secret_bytes(t->channel.password); *c != '\0'; c++)
+            hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+        lua_pushfstring(L, "%s bearer %I", t->base_url, (LUAI_UACINT)hash);
+    } else {
+        lua_pushfstring(L, "%s %s", t->base_url, t->channel.user);
+    }
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    t->lane = engine_lane(lua_touserdata(L, -1), lua_tostring(L, -2), &settings);
+    lua_pop(L, 2);
+    if (t->lane == NULL)
+        luaL_error(L, "not enough memory");
+}
+
 int target_make(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
     const struct provider *p = provider_named(name);
     if (p == NULL)
-        return luaL_error(L, "there is no provider '%s'", name);
+        return error_misuse(L, "there is no provider '%s'", name);
     if (!lua_istable(L, 2))
-        return luaL_error(L, "kelp.%s: a table of options expected, got %s", name,
+        return error_misuse(L, "kelp.%s: a table of options expected, got %s", name,
                           luaL_typename(L, 2));
     lua_settop(L, 2);
 
@@ -249,6 +294,9 @@ int target_make(lua_State *L)
     memset(t, 0, sizeof *t);
     t->provider = p;
     t->timeout = 60;
+    t->attempts = 4;
+    t->deadline = 900;
+    t->settle = 10;
     t->channel.connect_timeout = 10;
     t->channel.max_body = 64u * 1024 * 1024;
     t->channel.max_headers = 256u * 1024;
@@ -269,6 +317,7 @@ int target_make(lua_State *L)
     read_credentials(L, t, anchors + 1, anchors);
     read_base_url(L, t, anchors);
     make_label(L, t, anchors);
+    find_lane(L, t);
     lua_settop(L, anchors);
     lua_setiuservalue(L, -2, ANCHORS);
     lua_newtable(L);
@@ -297,6 +346,10 @@ static int target_index(lua_State *L)
         lua_pushstring(L, t->label);
     } else if (strcmp(field, "base_url") == 0) {
         lua_pushstring(L, t->base_url);
+    } else if (strcmp(field, "attempts") == 0) {
+        lua_pushinteger(L, t->attempts);
+    } else if (strcmp(field, "settle") == 0) {
+        lua_pushnumber(L, t->settle);
     } else {
         int place = place_option(t->provider, field);
         if (place >= 0) {
@@ -313,7 +366,7 @@ static int target_index(lua_State *L)
 static int target_newindex(lua_State *L)
 {
     struct target *t = target_check(L, 1);
-    return luaL_error(L, "a target's fields cannot be set (%s)", t->label);
+    return error_misuse(L, "a target's fields cannot be set (%s)", t->label);
 }
 
 static int target_show(lua_State *L)

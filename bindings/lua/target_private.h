@@ -2,7 +2,7 @@
 #ifndef KELP_LUA_TARGET_PRIVATE_H
 #define KELP_LUA_TARGET_PRIVATE_H
 
-#include "engine/transport.h"
+#include "engine/exchange.h"
 #include "providers/provider.h"
 
 #include <lua.h>
@@ -11,7 +11,13 @@
 struct target {
     const struct provider *provider;
     struct channel channel;
-    double timeout;
+    struct lane *lane;     /* the engine's, for this credential */
+    double timeout;        /* seconds for one request */
+    double deadline;       /* seconds after which an operation is not tried again */
+    double settle;         /* seconds that a create in doubt is given to show */
+    int attempts;          /* how often one operation may be tried */
+    int concurrency;       /* most requests at once; 0: the default */
+    double rate;           /* most requests a second; 0: no limit of ours */
     const char *base_url;  /* without a trailing slash */
     const char *places[2];
     const char *label;     /* "confluent env-1/lkc-2", for messages */

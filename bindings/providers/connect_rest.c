@@ -168,10 +168,12 @@ void connect_rest_read(lua_State *L, enum answer answer)
         return;
     }
     connector_new(L);
-    if (answer == ANSWER_STATUS)
+    if (answer == ANSWER_STATUS) {
         read_status(L, value, value + 1);
-    else
+    } else {
+        record_state(L, value + 1, "unknown"); /* only a status tells it */
         read_info(L, value, value + 1);
+    }
     if (lua_getfield(L, value + 1, "name") != LUA_TSTRING)
         record_unexpected(L, "a connector without a name");
     lua_pop(L, 1);

@@ -37,6 +37,7 @@ enum answer { ANSWER_DONE, ANSWER_CONNECTORS, ANSWER_CONNECTOR, ANSWER_STATUS };
 enum effect {
     EFFECT_NONE,   /* it only reads */
     EFFECT_STATE,  /* it sets something to the same value again */
+    EFFECT_CONFIG, /* so too, but over what somebody else may have set meanwhile */
     EFFECT_CREATE, /* it may make a second connector */
     EFFECT_DELETE, /* it finds nothing, or something newer of that name */
     EFFECT_EVENT   /* it happens again, and cannot be seen afterwards */

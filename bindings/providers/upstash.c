@@ -23,7 +23,7 @@ static const struct route routes[VERB_COUNT] = {
     [VERB_STATUS] = {"GET", "/connector/{connector}", BODY_NONE, ANSWER_CONNECTOR, EFFECT_NONE},
     [VERB_CREATE] = {"POST", "/connector", BODY_CREATE, ANSWER_CONNECTOR, EFFECT_CREATE},
     [VERB_UPDATE] = {"POST", "/update-connector/{connector}", BODY_CONFIG, ANSWER_CONNECTOR,
-                     EFFECT_STATE},
+                     EFFECT_CONFIG},
     [VERB_RESTART] = {"POST", "/connector/{connector}/restart", BODY_NONE, ANSWER_DONE,
                       EFFECT_EVENT},
     [VERB_PAUSE] = {"POST", "/connector/{connector}/pause", BODY_NONE, ANSWER_DONE, EFFECT_STATE},

@@ -1,24 +1,41 @@
 /* exchange: carries out exchanges (one request, one answer as the caller sees
- * it) over a transport: queues them, starts them, hands back what has ended.
- *
- * This is the one place through which every request passes, so it is where
- * pacing and retrying belong. */
+ * it) over a transport: queues them by credential, asks the pace of each when
+ * the next may leave, sends again what may be sent again, hands back what has
+ * ended. Every request passes here. */
 #ifndef KELP_ENGINE_EXCHANGE_H
 #define KELP_ENGINE_EXCHANGE_H
 
+#include "engine/pace.h"
+#include "engine/retry.h"
 #include "engine/transport.h"
 
 struct clock;
+struct engine;
+struct lane; /* the requests of one credential */
 
 struct exchange {
     struct transfer transfer;
-    int attempts;              /* times that it was handed to the transport */
-    enum { EXCHANGE_IDLE, EXCHANGE_QUEUED, EXCHANGE_UNDER_WAY, EXCHANGE_ENDED } state;
-    struct exchange *next, *previous;
+    /* For the owner to fill: */
+    struct lane *lane;
+    struct retry_policy policy;
+    bool resend;               /* an AMBIGUOUS end may be followed by a second send */
     void *owner;               /* not looked at */
+    /* For the owner to read when it has ended: */
+    int attempts;              /* times that it was handed to the transport */
+    enum outcome outcome;      /* of the last attempt */
+    bool doubt;                /* an attempt, the last one or an earlier, was AMBIGUOUS */
+    bool paused;               /* the server named a time too far away: `wait` seconds */
+    double wait;
+    double waited;             /* seconds spent waiting to be sent again */
+    const char *why;           /* the reason of the last wait, or NULL; a constant */
+    /* The engine's own: */
+    enum { EXCHANGE_IDLE, EXCHANGE_QUEUED, EXCHANGE_WAITING, EXCHANGE_UNDER_WAY,
+           EXCHANGE_ENDED } state;
+    struct exchange *next, *previous;
+    struct retry_past past;
+    struct pace_slot slot;
+    double begun, due;
 };
-
-struct engine;
 
 /* Both stay the caller's and must outlive the engine. NULL: out of memory. */
 struct engine *engine_new(struct transport *transport, struct clock *clock);
@@ -26,8 +43,14 @@ struct engine *engine_new(struct transport *transport, struct clock *clock);
 /* Nothing may be queued or under way any more. NULL is allowed. */
 void engine_free(struct engine *e);
 
-void exchange_init(struct exchange *x);
-void exchange_free(struct exchange *x); /* must not be queued or under way */
+/* The lane of that credential (a text that is the same for the same one),
+ * made with these settings when there is none yet; owned by the engine. NULL:
+ * out of memory. */
+struct lane *engine_lane(struct engine *e, const char *credential,
+                         const struct pace_settings *settings);
+
+void exchange_init(struct exchange *x); /* with the default policy */
+void exchange_free(struct exchange *x); /* must be idle */
 
 /* Takes an idle exchange whose request is filled; it must stay where it is
  * until engine_take returns it. */
@@ -42,15 +65,19 @@ void engine_cancel(struct engine *e, struct exchange *x);
 void engine_withdraw(struct engine *e, struct exchange *x);
 
 /* Starts what may start and waits until something has ended, engine_wake is
- * called or `seconds` passed (negative: no limit). Returns 0 or an errno. */
+ * called, an exchange becomes due or `seconds` passed (negative: no limit).
+ * Returns 0 or an errno. */
 int engine_wait(struct engine *e, double seconds);
 void engine_wake(struct engine *e); /* safe in a signal handler */
 
 /* The next exchange that has ended, or NULL. */
 struct exchange *engine_take(struct engine *e);
 
-/* Exchanges queued or under way. */
+/* Exchanges that were submitted and not yet taken. */
 size_t engine_busy(const struct engine *e);
+
+/* What holds requests back most, over all lanes. */
+void engine_pace(struct engine *e, struct pace_state *out);
 
 struct clock *engine_clock(struct engine *e);
 

@@ -29,7 +29,9 @@ struct channel {
     struct secret *password;   /* AUTH_BASIC: password; AUTH_BEARER: the token */
     const char *ca_file;       /* PEM bundle in place of the system's, or NULL */
     const char *proxy;         /* proxy URL, or NULL for none at all */
+    bool allow_http;           /* plain http to more than this machine itself */
     double connect_timeout;    /* seconds until a connection stands */
+    double stall_timeout;      /* seconds that a begun reply may stand still; 0: 30 */
     size_t max_body;           /* most bytes of a reply's decoded body */
     size_t max_headers;        /* most bytes of a reply's header lines */
 };

@@ -126,6 +126,14 @@ static void set_settings(lua_State *L, const struct options *o)
         lua_pushnumber(L, o->timeout);
         lua_setfield(L, -2, "timeout");
     }
+    if (o->concurrency > 0) {
+        lua_pushinteger(L, o->concurrency);
+        lua_setfield(L, -2, "concurrency");
+    }
+    if (o->rate > 0) {
+        lua_pushnumber(L, o->rate);
+        lua_setfield(L, -2, "rate");
+    }
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "kelp.settings");

@@ -17,14 +17,14 @@ local known = { concurrency = true, progress = true }
 local function check_options(name, options)
   if options == nil then return {} end
   if type(options) ~= "table" then
-    error(("%s: a table of options expected, got %s"):format(name, type(options)), 3)
+    raw.misuse(("%s: a table of options expected, got %s"):format(name, type(options)))
   end
   for key in pairs(options) do
-    if not known[key] then error(("%s: unknown option '%s'"):format(name, tostring(key)), 3) end
+    if not known[key] then raw.misuse(("%s: unknown option '%s'"):format(name, tostring(key))) end
   end
   local n = options.concurrency
   if n ~= nil and (math.type(n) ~= "integer" or n < 1 or n > 1000) then
-    error(("%s: concurrency must be a whole number from 1 to 1000"):format(name), 3)
+    raw.misuse(("%s: concurrency must be a whole number from 1 to 1000"):format(name))
   end
   return options
 end
@@ -66,7 +66,7 @@ local function source(name, items)
     end
   end
   if type(items) ~= "table" then
-    error(("%s: a list or an iterator expected, got %s"):format(name, type(items)), 3)
+    raw.misuse(("%s: a list or an iterator expected, got %s"):format(name, type(items)))
   end
   return function()
     n = n + 1
@@ -76,13 +76,13 @@ end
 
 -- An error after which every other item would fail in the same way.
 local function ends_the_run(failure)
-  return raw.is_error(failure) and failure.kind == "unauthorized"
+  return raw.is_error(failure) and (failure.kind == "unauthorized" or failure.paused)
 end
 
 local function run(name, items, fn, options, keep)
   options = check_options(name, options)
   if not callable(fn) then
-    error(("%s: a function expected, got %s"):format(name, type(fn)), 3)
+    raw.misuse(("%s: a function expected, got %s"):format(name, type(fn)))
   end
   local next_item, total = source(name, items)
   local limit = options.concurrency or settings.concurrency or CONCURRENCY
@@ -168,7 +168,7 @@ function task.__index.cancel(self) raw.cancel(self) end
 --- Starts fn(…) as a task of its own.
 function bulk.async(fn, ...)
   if type(fn) ~= "function" then
-    error(("async: a function expected, got %s"):format(type(fn)), 2)
+    raw.misuse(("async: a function expected, got %s"):format(type(fn)))
   end
   return raw.spawn(fn, ...)
 end

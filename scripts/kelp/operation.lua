@@ -2,6 +2,7 @@
 -- what takes several, and judgement about what it is safe to send, is here.
 
 local raw = require "kelp.raw"
+local reconcile = require "kelp.reconcile"
 
 local operation = {}
 local verb = {}
@@ -17,18 +18,18 @@ end
 local function check_options(name, options, known)
   if options == nil then return {} end
   if type(options) ~= "table" then
-    error(("%s: a table of options expected, got %s"):format(name, type(options)), 3)
+    raw.misuse(("%s: a table of options expected, got %s"):format(name, type(options)))
   end
   for key in pairs(options) do
-    if not known[key] then error(("%s: unknown option '%s'"):format(name, tostring(key)), 3) end
+    if not known[key] then raw.misuse(("%s: unknown option '%s'"):format(name, tostring(key))) end
   end
   return options
 end
 
 local function check_config(name, config)
   if type(config) ~= "table" or raw.is_connector(config) then
-    error(("%s: a config table expected, got %s"):format(
-      name, raw.is_connector(config) and "a connector" or type(config)), 3)
+    raw.misuse(("%s: a config table expected, got %s"):format(
+      name, raw.is_connector(config) and "a connector" or type(config)))
   end
 end
 
@@ -42,7 +43,7 @@ local function name_of(what, connector)
     raw.check_name(connector.name)
     return connector.name
   end
-  error(("%s: a connector's name expected, got %s"):format(what, type(connector)), 3)
+  raw.misuse(("%s: a connector's name expected, got %s"):format(what, type(connector)))
 end
 
 local function with_name(list, name)
@@ -95,15 +96,19 @@ local function normalise(target, what, of, config, name)
   error(result, 0)
 end
 
--- The error of a primitive that was called by id says the name to the user.
-local function exchange(target, what, at, name, config, options)
-  if at == name then return raw.exchange(target, what, at, config, options) end
-  local ok, result = pcall(raw.exchange, target, what, at, config, options)
+-- Calls f(…); an error of a call by id says the connector's name to the user.
+local function named(at, name, f, ...)
+  if at == name then return f(...) end
+  local ok, result = pcall(f, ...)
   if ok then return result end
   if raw.is_error(result) then
     result.connector, result.id = name, at
   end
   error(result, 0)
+end
+
+local function exchange(target, what, at, name)
+  return named(at, name, raw.exchange, target, what, at)
 end
 
 -- ---- reading ----
@@ -116,10 +121,11 @@ local function matcher(filter)
   check_options("list", filter, filters)
   for key, value in pairs(filter) do
     if type(value) ~= "string" then
-      error(("list: filter '%s' must be a string, got %s"):format(key, type(value)), 3)
+      raw.misuse(("list: filter '%s' must be a string, got %s"):format(key, type(value)))
     end
   end
-  if filter.name then string.find("", filter.name) end -- a bad pattern raises here
+  local fine, why = pcall(string.find, "", filter.name or "")
+  if not fine then raw.misuse("list: filter 'name' is no pattern: " .. why) end
   return function(c)
     return (not filter.state or c.state == filter.state:lower())
       and (not filter.class or c.class == filter.class)
@@ -172,7 +178,7 @@ end
 
 function verb.create(target, name, config, options)
   if type(name) ~= "string" then
-    error(("create: a name expected, got %s"):format(type(name)), 2)
+    raw.misuse(("create: a name expected, got %s"):format(type(name)))
   end
   check_config("create", config)
   check_options("create", options, {})
@@ -188,7 +194,7 @@ function verb.create(target, name, config, options)
         { id = found[1].id })
     end
   end
-  return raw.exchange(target, "create", name, config)
+  return reconcile.create(target, name, config)
 end
 
 local function sorted_keys(set)
@@ -246,11 +252,11 @@ function verb.update(target, connector, changes, options)
   end
   local at, name = address(target, "update", connector)
   if target.can.merge then
-    return exchange(target, "update", at, name, set)
+    return named(at, name, reconcile.config, target, "update", at, name, set)
   end
   local current = raw.exchange(target, "get", name)
   local config = overlay(target, name, current.config or {}, set, removed, options.keep_masked)
-  return raw.exchange(target, "put", name, config, { keep_masked = options.keep_masked })
+  return reconcile.config(target, "put", name, name, config, { keep_masked = options.keep_masked })
 end
 
 function verb.put(target, connector, config, options)
@@ -259,9 +265,9 @@ function verb.put(target, connector, config, options)
   local name = name_of("put", connector)
   local wanted = normalise(target, "put", name, config,
     not target.can.address_by_id and name or nil)
-  if target.can.put then return raw.exchange(target, "put", name, config) end
+  if target.can.put then return reconcile.config(target, "put", name, name, config) end
   local current = pick(target, "put", name)
-  if not current then return raw.exchange(target, "create", name, config) end
+  if not current then return reconcile.create(target, name, config) end
   local extra = {}
   for key in pairs(current.config or {}) do
     if wanted[key] == nil then extra[key] = true end
@@ -271,26 +277,33 @@ function verb.put(target, connector, config, options)
       ("a key cannot be removed there, and the connector has more than the new config: %s")
         :format(table.concat(sorted_keys(extra), ", ")), { keys = sorted_keys(extra) })
   end
-  return exchange(target, "update", current.id, name, config)
+  return named(current.id, name, reconcile.config, target, "update", current.id, name, config)
 end
 
 function verb.restart(target, connector, options)
-  options = check_options("restart", options, { tasks = true })
+  options = check_options("restart", options, { tasks = true, at_most_once = true })
   local name = name_of("restart", connector)
   local tasks = options.tasks
   if tasks ~= nil then
     if tasks ~= "all" and tasks ~= "failed" and math.type(tasks) ~= "integer" then
-      error("restart: tasks must be \"all\", \"failed\" or a task's number", 2)
+      raw.misuse("restart: tasks must be \"all\", \"failed\" or a task's number")
     end
     if not target.can.restart_tasks then
       refuse(target, "unsupported", "restart", name,
         "only the whole connector can be restarted there, not chosen tasks")
     end
   end
-  return exchange(target, "restart", address(target, "restart", connector))
+  local at = address(target, "restart", connector)
+  return named(at, name, reconcile.event, target, "restart", at, name, options.at_most_once)
 end
 
-for _, name in ipairs { "pause", "resume", "delete" } do
+function verb.delete(target, connector, options)
+  check_options("delete", options, {})
+  local at, name = address(target, "delete", connector)
+  return named(at, name, reconcile.delete, target, at, name)
+end
+
+for _, name in ipairs { "pause", "resume" } do
   verb[name] = function(target, connector, options)
     check_options(name, options, {})
     return exchange(target, name, address(target, name, connector))
@@ -322,10 +335,10 @@ local function wait_options(options)
   for key, value in pairs(options) do
     if key == "state" then
       if not reachable[value] then
-        error("wait: state must be one of running, paused, stopped, failed, degraded", 3)
+        raw.misuse("wait: state must be one of running, paused, stopped, failed, degraded")
       end
     elseif type(value) ~= "number" or not (value >= 0) or value == math.huge then
-      error(("wait: %s must be a number of seconds"):format(key), 3)
+      raw.misuse(("wait: %s must be a number of seconds"):format(key))
     end
     result[key] = value
   end
@@ -402,7 +415,7 @@ function operation.install()
     on_connector[#on_connector + 1] = name
     of_connector[name] = function(connector, ...)
       local target = rawget(connector, "target")
-      if not target then error(name .. ": this connector belongs to no target", 2) end
+      if not target then raw.misuse(name .. ": this connector belongs to no target") end
       return verb[name](target, connector, ...)
     end
   end

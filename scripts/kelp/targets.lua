@@ -47,9 +47,11 @@ local function make(provider, options)
   if settings.sim and (options == nil or type(options) == "table") then
     options = simulate(provider, options or {})
   end
-  if type(options) == "table" and options.timeout == nil and settings.timeout then
+  if type(options) == "table" then
     options = copy(options)
-    options.timeout = settings.timeout
+    for _, name in ipairs { "timeout", "concurrency", "rate" } do
+      if options[name] == nil then options[name] = settings[name] end
+    end
   end
   local target = raw.target(provider, options)
   local fields, can = raw.describe(target)
@@ -145,7 +147,7 @@ end
 
 function targets.named(name)
   if type(name) ~= "string" then
-    error("kelp.target: a name expected, got " .. type(name), 2)
+    raw.misuse("kelp.target: a name expected, got " .. type(name))
   end
   local path = file_path()
   local entries = path and read_file(path) or {}

@@ -1,0 +1,235 @@
+#include "engine/pace.h"
+
+#include "base/clock.h"
+#include "engine/rate.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { DEFAULT_CONCURRENCY = 32, FIRST_LIMIT = 4 };
+
+/* Of the retry quota, in tokens. */
+static const double quota_full = 500, quota_restart = 100;
+static const double cost_failure = 14, cost_throttle = 5;
+static const double gain_success = 1;
+
+enum { CIRCUIT_FAILURES = 10 }; /* in a row */
+static const double probe_every = 30; /* seconds */
+
+/* A 429 without a hint: seconds, doubled by each group of them without a success. */
+static const double blind_gate = 1, blind_gate_least = 0.1, blind_gate_most = 60;
+static const double longest_gate = 86400;
+
+struct pace {
+    struct clock *clock;
+    struct rate rate;
+
+    double gate;          /* closed until then */
+    int blind_gates;      /* without a hint, since the last success */
+    double refused_at;    /* when the last group of 429s was noticed */
+
+    int in_flight, most;
+    double limit;
+    double cut_at;
+    bool cut;             /* ever */
+    int successes;        /* since the limit last changed */
+
+    double quota;
+    int failures;         /* in a row */
+    const char *paused;   /* why, or NULL */
+    double paused_at, probe_at;
+};
+
+struct pace *pace_new(struct clock *clock, const struct pace_settings *settings)
+{
+    struct pace *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    p->clock = clock;
+    p->most = settings->concurrency > 0 ? settings->concurrency : DEFAULT_CONCURRENCY;
+    p->limit = p->most < FIRST_LIMIT ? p->most : FIRST_LIMIT;
+    p->quota = quota_full;
+    p->gate = p->cut_at = p->refused_at = -INFINITY;
+    rate_init(&p->rate, settings->rate, settings->burst, clock_now(clock));
+    return p;
+}
+
+void pace_free(struct pace *p)
+{
+    free(p);
+}
+
+/* Seconds until something else than the slots lets a request through, and what
+ * holds it back. */
+static double held_back(struct pace *p, double now, const char **why)
+{
+    *why = NULL;
+    if (p->gate > now) {
+        *why = "the server asked to wait";
+        return p->gate - now;
+    }
+    if (p->paused != NULL && p->probe_at > now) {
+        *why = p->paused;
+        return p->probe_at - now;
+    }
+    double wait = rate_ask(&p->rate, now);
+    if (wait > 0)
+        *why = "rate limit";
+    return wait;
+}
+
+double pace_ask(struct pace *p, struct pace_slot *slot)
+{
+    double now = clock_now(p->clock);
+    const char *why;
+    if (p->in_flight >= (int)p->limit)
+        return PACE_FULL;
+    double wait = held_back(p, now, &why);
+    if (wait > 0)
+        return wait;
+    if (p->paused != NULL)
+        p->probe_at = now + probe_every;
+    p->in_flight++;
+    slot->taken = true;
+    slot->at = now;
+    slot->number = rate_sent(&p->rate, now);
+    return 0;
+}
+
+/* One cut for all that was under way when the limit was last cut. */
+static void cut_limit(struct pace *p, const struct pace_slot *slot, double factor)
+{
+    if (p->cut && slot->at <= p->cut_at)
+        return;
+    p->limit = fmax(1, p->limit * factor);
+    p->cut = true;
+    p->cut_at = clock_now(p->clock);
+    p->successes = 0;
+}
+
+/* `in_flight` counts the one that has just succeeded. Until the first cut the limit
+ * grows twice as fast: nothing is known, and 4 is little for a distant server. */
+static void grow_limit(struct pace *p, int in_flight)
+{
+    if (in_flight < p->limit / 2)
+        return;
+    p->successes++;
+    if (p->successes >= (p->cut ? p->limit : p->limit / 2)) {
+        p->limit = fmin(p->most, p->limit + 1);
+        p->successes = 0;
+    }
+}
+
+static void pause_sending(struct pace *p, const char *why)
+{
+    if (p->paused != NULL)
+        return;
+    p->paused = why;
+    p->paused_at = clock_now(p->clock);
+    p->probe_at = p->paused_at + probe_every;
+}
+
+static void succeeded(struct pace *p, struct pace_slot *slot)
+{
+    p->failures = 0;
+    p->blind_gates = 0;
+    p->quota = fmin(quota_full, p->quota + gain_success + slot->cost);
+    slot->cost = 0;
+    if (p->paused != NULL && slot->at >= p->paused_at) {
+        p->paused = NULL;
+        p->quota = fmax(p->quota, quota_restart);
+    }
+}
+
+static void failed(struct pace *p, struct pace_slot *slot, double cost, bool broken)
+{
+    p->quota = fmax(0, p->quota - cost);
+    slot->cost = cost;
+    if (broken && ++p->failures >= CIRCUIT_FAILURES)
+        pause_sending(p, "too many failures in a row");
+    else if (p->quota < cost_failure)
+        pause_sending(p, "too many failures");
+}
+
+static void close_gate(struct pace *p, double seconds)
+{
+    double until = clock_now(p->clock) + fmin(seconds, longest_gate);
+    p->gate = fmax(p->gate, until);
+}
+
+static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
+                             const struct reply *reply)
+{
+    double now = clock_now(p->clock), hint;
+    bool hinted = retry_hint(reply, p->clock, &hint) && hint > 0;
+    bool first = slot->at > p->refused_at; /* of its group */
+    if (hinted) {
+        close_gate(p, hint * (1 + 0.1 * clock_fraction(p->clock)));
+    } else if (first) {
+        double most = fmin(blind_gate_most, ldexp(blind_gate, p->blind_gates));
+        close_gate(p, fmax(blind_gate_least, most * clock_fraction(p->clock)));
+        p->blind_gates += p->blind_gates < 10;
+    }
+    cut_limit(p, slot, 0.7);
+    if (first) {
+        p->refused_at = now;
+        rate_refused(&p->rate, (struct rate_point){ slot->at, slot->number }, p->gate);
+    }
+}
+
+/* Faults of this side say nothing about the server. */
+static bool is_our_own(enum fault fault)
+{
+    return fault == FAULT_REFUSED || fault == FAULT_CANCELLED || fault == FAULT_MEMORY ||
+           fault == FAULT_TOO_LARGE;
+}
+
+static void learn_limits(struct pace *p, const struct pace_slot *slot, const struct reply *reply)
+{
+    struct retry_limits limits;
+    if (reply->fault == FAULT_NONE && retry_limits(reply, &limits))
+        rate_shown(&p->rate, (struct rate_point){ slot->at, slot->number }, &limits);
+}
+
+void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
+                const struct reply *reply)
+{
+    if (!slot->taken)
+        return;
+    slot->taken = false;
+    int in_flight = p->in_flight--;
+    if (reply == NULL || is_our_own(reply->fault))
+        return;
+    learn_limits(p, slot, reply);
+    switch (outcome) {
+    case OUTCOME_DONE:
+    case OUTCOME_REFUSED:
+        grow_limit(p, in_flight);
+        succeeded(p, slot);
+        break;
+    case OUTCOME_REJECTED:
+        if (reply->status == 429)
+            refused_for_rate(p, slot, reply);
+        failed(p, slot, cost_throttle, false);
+        break;
+    case OUTCOME_NOT_SENT:
+    case OUTCOME_AMBIGUOUS: {
+        double hint;
+        if (reply->status == 503 && retry_hint(reply, p->clock, &hint))
+            close_gate(p, hint);
+        if (reply->fault == FAULT_TIMEOUT)
+            cut_limit(p, slot, 0.9);
+        failed(p, slot, cost_failure, true);
+        break;
+    }
+    }
+}
+
+void pace_state(struct pace *p, struct pace_state *out)
+{
+    double now = clock_now(p->clock);
+    double rate = rate_now(&p->rate, now);
+    *out = (struct pace_state){ .paused = p->paused != NULL, .limit = (int)p->limit,
+                                .in_flight = p->in_flight, .rate = isfinite(rate) ? rate : 0 };
+    out->wait = held_back(p, now, &out->why);
+}

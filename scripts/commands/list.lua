@@ -1,0 +1,78 @@
+-- kelp list: the connectors of a target, or of a saved answer of Upstash's list call, as a table
+-- or as JSON. The state of a connector does not change the exit code; only a failed listing does.
+local argparse = require "argparse"
+local kelp = require "kelp"
+local saved = require "kelp.saved"
+
+local parser = argparse("kelp list", "Lists connectors.")
+parser:argument("target", "\"confluent\", \"upstash\", or a name in the targets file.")
+  :args "?"
+parser:option("--file", "List a saved answer of Upstash's list call instead."):argname "FILE"
+parser:option("--state", "Only connectors in this state: running, failed, paused, …")
+  :argname "STATE"
+parser:option("--class", "Only connectors of this class."):argname "CLASS"
+parser:option("--type", "Only sources, or only sinks."):choices { "source", "sink" }
+parser:option("--name", "Only connectors whose name matches this Lua pattern."):argname "PATTERN"
+
+local function usage(message)
+  io.stderr:write("kelp list: ", message, "\n", parser:get_usage(), "\n")
+  return 2
+end
+
+local function matches(filter)
+  return function(connector)
+    return (not filter.state or connector.state == filter.state:lower())
+      and (not filter.class or connector.class == filter.class)
+      and (not filter.type or connector.type == filter.type)
+      and (not filter.name or connector.name:find(filter.name) ~= nil)
+  end
+end
+
+local function listed(options, filter)
+  if not options.file then return kelp.target(options.target or "confluent"):list(filter) end
+  local match, kept = matches(filter), {}
+  for _, connector in ipairs(saved.read(options.file)) do
+    if match(connector) then kept[#kept + 1] = connector end
+  end
+  return kept
+end
+
+-- What is said of a connector in JSON. Not its config: Upstash shows the secrets in it.
+local function described(connector)
+  local tasks = kelp.json.array {}
+  for position, task in ipairs(connector.tasks or {}) do
+    tasks[position] = { id = task.id, state = task.state, error = task.error }
+  end
+  return {
+    name = connector.name, id = connector.id, class = connector.class, type = connector.type,
+    state = connector.state, error = connector.error, created = connector.created, tasks = tasks,
+    topics = connector.topics and kelp.json.array(table.move(connector.topics, 1,
+      #connector.topics, 1, {})),
+  }
+end
+
+local function main(...)
+  local ok, options = parser:pparse { ... }
+  if not ok then return usage(options) end
+  if options.file and options.target then return usage "give a target or --file, not both" end
+  local filter = { state = options.state, class = options.class, type = options.type,
+                   name = options.name }
+  if filter.name and not pcall(string.find, "", filter.name) then
+    return usage(("--name: '%s' is not a Lua pattern"):format(filter.name))
+  end
+  local list = listed(options, filter)
+  if kelp.settings.output == "json" then
+    local described_list = kelp.json.array {}
+    for position, connector in ipairs(list) do
+      described_list[position] = described(connector)
+    end
+    print(kelp.json.encode(described_list))
+  elseif #list == 0 then
+    io.stderr:write "no connectors\n"
+  else
+    print(kelp.show.table(list, { "name", "class", "type", "state", "tasks", "error" }))
+  end
+  return 0
+end
+
+return main(...)
