@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memrchr */
 #include "lua/config.h"
 
 #include "base/buffer.h"
@@ -28,7 +29,7 @@ static const char injected_prefix[] = "config.internal.";
 static const char *const secret_words[] = {
     "password", "passwd", "passphrase", "secret", "token", "private.key", "api.key", "apikey",
     "access.key", "credential", "keyfile", "jaas.config", "user.info", "connection.uri",
-    "connection.string", "sasl.jaas", "sslkey", "keystore.key",
+    "connection.string", "sslkey", "keystore.key", "authorization",
 };
 
 bool config_is_mask(const char *value, size_t size)
@@ -61,6 +62,9 @@ bool config_is_secret_key(const char *key)
         char c = (char)tolower((unsigned char)key[i]);
         folded[i] = c == '_' || c == '-' ? '.' : c;
     }
+    /* basic.auth.credentials.source and its like say where a secret is, not what. */
+    if (n > 7 && strcmp(folded + n - 7, ".source") == 0)
+        return false;
     for (size_t i = 0; i < sizeof secret_words / sizeof *secret_words; i++) {
         if (strstr(folded, secret_words[i]) != NULL)
             return true;
@@ -316,6 +320,31 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
     lua_settop(L, table - 1);
 }
 
+/* The password in scheme://user:password@host, under any key. */
+static bool register_userinfo(const char *key, const char *text)
+{
+    const char *start = strstr(text, "://");
+    if (start == NULL)
+        return true;
+    start += 3;
+    size_t authority = strcspn(start, "/?#");
+    const char *at = memrchr(start, '@', authority);
+    const char *colon = at != NULL ? memchr(start, ':', (size_t)(at - start)) : NULL;
+    return colon == NULL || secret_register(key, colon + 1, (size_t)(at - colon) - 1);
+}
+
+/* Makes unprintable what nobody but the connector should see. */
+static void hide(lua_State *L, const char *key, int value)
+{
+    size_t size;
+    const char *text = lua_tolstring(L, value, &size);
+    bool fits = register_userinfo(key, text);
+    if (config_is_secret_key(key) && !config_is_mask(text, size))
+        fits = secret_register(key, text, size) && fits;
+    if (!fits)
+        luaL_error(L, "not enough memory");
+}
+
 void config_receive(lua_State *L, int index)
 {
     index = lua_absindex(L, index);
@@ -342,12 +371,8 @@ void config_receive(lua_State *L, int index)
             lua_settop(L, value + 1);
             lua_replace(L, value);
         }
-        if (lua_type(L, value) == LUA_TSTRING && config_is_secret_key(lua_tostring(L, value - 1))) {
-            size_t size;
-            const char *text = lua_tolstring(L, value, &size);
-            if (!config_is_mask(text, size) && !secret_register(lua_tostring(L, value - 1), text, size))
-                luaL_error(L, "not enough memory");
-        }
+        if (lua_type(L, value) == LUA_TSTRING)
+            hide(L, lua_tostring(L, value - 1), value);
         lua_settop(L, value - 1);
     }
 }

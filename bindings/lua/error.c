@@ -27,7 +27,7 @@ static void push_where(lua_State *L)
     lua_Debug ar;
     for (int level = 0; lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline > 0 && strncmp(ar.source, "@builtin/kelp/", 14) != 0) {
+        if (ar.currentline > 0 && strncmp(ar.source, "@builtin/", 9) != 0) {
             lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
             return;
         }

@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct host {
@@ -122,6 +123,14 @@ static void set_settings(lua_State *L, const struct options *o)
     lua_createtable(L, 0, 6);
     lua_pushstring(L, o->json_output ? "json" : "text");
     lua_setfield(L, -2, "output");
+    /* Tables fit the terminal; whoever reads a pipe gets them whole. */
+    struct winsize window;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 &&
+        window.ws_col > 0)
+        lua_pushinteger(L, window.ws_col);
+    else
+        lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "width");
     if (o->timeout > 0) {
         lua_pushnumber(L, o->timeout);
         lua_setfield(L, -2, "timeout");

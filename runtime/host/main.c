@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNKNOWN = 4 };
 
 /* A second Ctrl-C, while the first is still being obeyed, ends the process at
  * once. */
@@ -209,6 +209,24 @@ static int run_actions(lua_State *L, const struct options *o)
     return 0;
 }
 
+/* Creates that were in doubt are looked at once more before the run counts as
+ * done: 4 when there are two of one, or the look fails. */
+static int audit(lua_State *L, int code)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "kelp.reconcile") != LUA_TTABLE || interrupt_pending()) {
+        lua_pop(L, 2);
+        return code;
+    }
+    lua_getfield(L, -1, "audit");
+    int base = lua_gettop(L);
+    if (host_call(L, 0) != LUA_OK)
+        return host_report(L);
+    bool doubles = lua_tointeger(L, base) > 0;
+    lua_settop(L, base - 3);
+    return doubles ? EXIT_UNKNOWN : code;
+}
+
 struct program {
     const struct options *options;
     struct host *host;
@@ -223,13 +241,13 @@ static int protected_main(lua_State *L)
     lua_settop(L, 0);
     bool terminal = isatty(STDIN_FILENO);
     p->code = run_actions(L, o);
-    if (p->code != 0)
-        return 0;
     bool bare = o->run == OPTIONS_NONE;
-    if (!bare || (o->action_count == 0 && !o->version && !o->interactive && !terminal))
+    if (p->code == 0 &&
+        (!bare || (o->action_count == 0 && !o->version && !o->interactive && !terminal)))
         p->code = run_script(L, o);
     if (o->interactive || (bare && o->action_count == 0 && !o->version && terminal))
         p->code = run_repl(L);
+    p->code = audit(L, p->code);
     return 0;
 }
 
@@ -294,7 +312,8 @@ int main(int argc, char **argv)
     log_set_json(o.log_json);
     int code = 0;
     if (!understood) {
-        log_line(LOG_ERROR, "%s", buffer_text(&error));
+        /* Not a log line: --log none does not silence it. */
+        fprintf(stderr, "kelp: %s\n", buffer_text(&error));
         code = EXIT_USAGE;
     } else {
         if (o.help)

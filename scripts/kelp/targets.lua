@@ -6,6 +6,11 @@ local settings = require "kelp.settings"
 
 local targets = {}
 
+-- What is wrong with a file or an environment is no fault of the script's code.
+local function fail(message, ...)
+  error(raw.error("invalid", message:format(...), { sent = "no" }), 0)
+end
+
 -- What the simulator's example world has; credentials that open nothing else.
 local simulated = {
   confluent = { base = "/confluent", environment = "env-sim", cluster = "lkc-sim",
@@ -83,7 +88,7 @@ local function read_file(path)
   local text, why = raw.read_private(path)
   if not text then
     if why:find("No such file", 1, true) then return {} end
-    error("the targets file " .. why, 0)
+    fail("the targets file %s", why)
   end
   local sources = {
     env = function(name) return raw.secret { env = name } end,
@@ -95,24 +100,28 @@ local function read_file(path)
   for name, ask in pairs(sources) do
     lazy[name] = function(argument)
       if type(argument) ~= "string" then
-        error(("%s: %s needs a string"):format(path, name), 0)
+        fail("%s: %s needs a string", path, name)
       end
       return setmetatable({}, { ask = function() return ask(argument) end })
     end
   end
   if not text:find("^%s*return%f[%W]") and text:find("^%s*{") then text = "return " .. text end
   local chunk, message = load(text, "@" .. path, "t", lazy)
-  if not chunk then error("the targets file cannot be read: " .. message, 0) end
-  local result = chunk()
+  if not chunk then fail("the targets file cannot be read: %s", message) end
+  local ran, result = pcall(chunk)
+  if not ran then
+    if raw.is_error(result) then error(result, 0) end
+    fail("the targets file cannot be read: %s", tostring(result))
+  end
   if type(result) ~= "table" then
-    error("the targets file " .. path .. " must return a table of targets by name", 0)
+    fail("the targets file %s must return a table of targets by name", path)
   end
   return result
 end
 
 local function from_entry(path, name, entry)
   if type(entry) ~= "table" then
-    error(("%s: target '%s' must be a table"):format(path, name), 0)
+    fail("%s: target '%s' must be a table", path, name)
   end
   local options = {}
   for key, value in pairs(entry) do
@@ -122,7 +131,7 @@ local function from_entry(path, name, entry)
   local provider = options.provider
   options.provider = nil
   if type(provider) ~= "string" or not simulated[provider] then
-    error(("%s: target '%s': provider must be 'confluent' or 'upstash'"):format(path, name), 0)
+    fail("%s: target '%s': provider must be 'confluent' or 'upstash'", path, name)
   end
   return make(provider, options)
 end
@@ -138,8 +147,8 @@ local function from_environment(provider)
       end
     end
     if not options[option] and not settings.sim then
-      error(("target '%s': set %s, or describe it in %s"):format(
-        provider, names[1], file_path() or "the targets file"), 0)
+      fail("target '%s': set %s, or describe it in %s", provider, names[1],
+        file_path() or "the targets file")
     end
   end
   return make(provider, options)
@@ -156,9 +165,9 @@ function targets.named(name)
   local known = {}
   for key in pairs(entries) do known[#known + 1] = tostring(key) end
   table.sort(known)
-  error(("there is no target '%s' in %s%s"):format(name, path or "the targets file",
+  fail("there is no target '%s' in %s%s", name, path or "the targets file",
     #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
-    or "; 'confluent' and 'upstash' name the ones from the environment"), 0)
+    or "; 'confluent' and 'upstash' name the ones from the environment")
 end
 
 return targets
