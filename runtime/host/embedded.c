@@ -18,23 +18,6 @@ static const struct embedded_file *find(const char *name)
     return NULL;
 }
 
-/* As luaL_loadfile does with a file: a first line that starts with '#' is for
- * the shell. Its newline stays, so that line numbers are right. */
-static int load_text(lua_State *L, const struct embedded_file *f)
-{
-    const char *text = f->text;
-    size_t size = f->size;
-    if (size > 0 && text[0] == '#') {
-        const char *end = memchr(text, '\n', size);
-        text = end != NULL ? end : text + size;
-        size = f->size - (size_t)(text - f->text);
-    }
-    const char *chunk = lua_pushfstring(L, "@builtin/%s.lua", f->name);
-    int status = luaL_loadbufferx(L, text, size, chunk, "t");
-    lua_remove(L, -2);
-    return status;
-}
-
 int embedded_load(lua_State *L, const char *name)
 {
     const struct embedded_file *f = find(name);
@@ -55,7 +38,7 @@ int embedded_load(lua_State *L, const char *name)
         }
         lua_pop(L, 1);
     }
-    return load_text(L, f);
+    return luaL_loadbufferx(L, f->chunk, f->size, f->name, "b");
 }
 
 /* package.searchers[1]: (module) -> loader, file name | why not */

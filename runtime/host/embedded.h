@@ -16,7 +16,7 @@ struct lua_State;
 
 struct embedded_file {
     const char *name; /* "commands/list" */
-    const char *text;
+    const char *chunk; /* compiled at build time by the Lua that is linked in */
     size_t size;
 };
 

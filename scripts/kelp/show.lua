@@ -377,7 +377,8 @@ local function width_of(options)
   local width = options and options.width
   if width == nil then
     local settings = kelp_field("settings")
-    width = type(settings) == "table" and settings.width or DEFAULT_WIDTH
+    width = type(settings) == "table" and settings.width
+    if width == nil then width = DEFAULT_WIDTH end
   end
   return width or math.huge
 end

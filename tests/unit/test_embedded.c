@@ -52,22 +52,40 @@ static const struct embedded_file *file(const char *name)
     return NULL;
 }
 
-static void test_sorted_and_complete(void **state)
+static void test_sorted(void **state)
 {
     (void)state;
     assert_non_null(embedded_files[0].name);
     for (const struct embedded_file *f = embedded_files; f[1].name != NULL; f++)
         assert_true(strcmp(f[0].name, f[1].name) < 0);
     file("argparse");
-    const struct embedded_file *show = file("kelp/show");
+}
 
+static int same_bytes(lua_State *L, const void *bytes, size_t size, void *rest)
+{
+    (void)L;
+    const char **expected = rest;
+    assert_memory_equal(*expected, bytes, size);
+    *expected += size;
+    return 0;
+}
+
+/* What is embedded is the file on disk, compiled under its built-in name. */
+static void test_is_the_file(void **state)
+{
+    lua_State *L = *state;
+    const struct embedded_file *show = file("kelp/show");
     char *path = NULL;
     assert_true(asprintf(&path, "%s/scripts/kelp/show.lua", SOURCE_DIR) > 0);
     FILE *in = fopen(path, "rb");
     assert_non_null(in);
-    char *text = malloc(show->size + 1);
-    assert_int_equal(fread(text, 1, show->size + 1, in), show->size);
-    assert_memory_equal(text, show->text, show->size);
+    char *text = malloc(1 << 20);
+    size_t size = fread(text, 1, 1 << 20, in);
+    assert_int_equal(luaL_loadbufferx(L, text, size, "@builtin/kelp/show.lua", "t"), LUA_OK);
+    const char *expected = show->chunk;
+    assert_int_equal(lua_dump(L, same_bytes, &expected, 0), 0);
+    assert_int_equal(expected - show->chunk, show->size);
+    lua_settop(L, 0);
     fclose(in);
     free(text);
     free(path);
@@ -172,7 +190,8 @@ static void test_folder_replaces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_sorted_and_complete, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sorted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_is_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_file_compiles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_require, setup, teardown),
