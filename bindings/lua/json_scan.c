@@ -98,7 +98,7 @@ enum json_number json_number_read(const char *token, size_t size, lua_Integer *v
         }
         fraction += in_fraction;
         if (*at == '0') {
-            zeros += magnitude != 0;
+            zeros++;
         } else if (fits) {
             fits = append_digit(&magnitude, zeros, (unsigned)(*at - '0'));
             zeros = 0;

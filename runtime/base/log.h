@@ -29,6 +29,9 @@ void log_line(enum log_level level, const char *format, ...)
  * otherwise; NULL or "" takes it down. */
 void log_progress(const char *text);
 
+/* True when log_progress shows something: the descriptor is a terminal. */
+bool log_progress_is_live(void);
+
 /* Writes bytes to a descriptor through the redactor, all of them, retrying
  * short writes and EINTR; takes the progress line down around it when the
  * descriptor is a terminal. Returns 0, or an errno value. */

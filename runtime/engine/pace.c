@@ -164,7 +164,7 @@ static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
     bool hinted = retry_hint(reply, p->clock, &hint) && hint > 0;
     bool first = slot->at > p->refused_at; /* of its group */
     if (hinted) {
-        close_gate(p, hint * (1 + 0.1 * clock_fraction(p->clock)));
+        close_gate(p, hint);
     } else if (first) {
         double most = fmin(blind_gate_most, ldexp(blind_gate, p->blind_gates));
         close_gate(p, fmax(blind_gate_least, most * clock_fraction(p->clock)));
@@ -173,7 +173,8 @@ static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
     cut_limit(p, slot, 0.7);
     if (first) {
         p->refused_at = now;
-        rate_refused(&p->rate, (struct rate_point){ slot->at, slot->number }, p->gate);
+        rate_refused(&p->rate, (struct rate_point){ slot->at, slot->number }, now,
+                     p->gate);
     }
 }
 
@@ -188,7 +189,8 @@ static void learn_limits(struct pace *p, const struct pace_slot *slot, const str
 {
     struct retry_limits limits;
     if (reply->fault == FAULT_NONE && retry_limits(reply, &limits))
-        rate_shown(&p->rate, (struct rate_point){ slot->at, slot->number }, &limits);
+        rate_shown(&p->rate, (struct rate_point){ slot->at, slot->number }, &limits,
+                   reply->status == 429, clock_now(p->clock));
 }
 
 void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
@@ -201,6 +203,8 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
     if (reply == NULL || is_our_own(reply->fault))
         return;
     learn_limits(p, slot, reply);
+    if (reply->fault == FAULT_NONE)
+        rate_answered(&p->rate, slot->number, reply->status == 429);
     switch (outcome) {
     case OUTCOME_DONE:
     case OUTCOME_REFUSED:

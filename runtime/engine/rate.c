@@ -13,13 +13,13 @@ static const double shortest_wait = 0.001, longest_wait = 1;
 /* --- the server as its headers show it --- */
 
 static const double measure_soon = 0.25, measure_late = 1; /* seconds of one measurement */
-static const double full_doubling = 0.25; /* seconds: how fast a full bucket is tried harder */
+static const double full_doubling = 0.25; /* seconds: how fast a full bucket is tried harder… */
+static const double full_doubling_lags = 2; /* … and how much slower when answers come late */
 
 /* Kept back for what the mirror cannot know: rounding, others' requests, latency. */
 static double reserve(const struct rate_mirror *m)
 {
-    double part = 0.2 * (m->depth + 1);
-    return part < 10 ? floor(part) : 10;
+    return fmin(floor((m->depth + 1) / 2), 10);
 }
 
 /* What may be sent now, as far as is known. */
@@ -29,9 +29,7 @@ static double level(const struct rate *r, double now)
     double since = (double)(r->sent - m->newest.number);
     if (m->limits.limit > 0 && m->limits.reset >= 0 && now >= m->newest.at + m->limits.reset)
         return m->limits.limit - since;
-    double back = m->refill * (now - m->newest.at);
-    double held = m->limits.remaining + back < m->depth ? m->limits.remaining + back : m->depth;
-    return held - since;
+    return fmin(m->limits.remaining + m->refill * (now - m->newest.at) - since, m->depth);
 }
 
 static double mirror_rate(const struct rate *r, double now)
@@ -65,6 +63,8 @@ static void anchor(struct rate_mirror *m)
 {
     m->anchor = m->newest;
     m->anchor_remaining = m->limits.remaining;
+    m->refused = 0;
+    m->full = false;
 }
 
 static void measure(struct rate_mirror *m)
@@ -73,58 +73,66 @@ static void measure(struct rate_mirror *m)
     bool low = m->limits.remaining < reserve(m);
     if (time < measure_soon || (time < measure_late && m->measured && !low))
         return;
-    double back = m->limits.remaining - m->anchor_remaining +
+    double back = m->limits.remaining - m->anchor_remaining - m->refused +
                   (double)(m->newest.number - m->anchor.number);
-    double refill = back > 0 ? back / time : 0;
+    double refill = fmax(back, 0) / time;
     if (m->full)
-        m->refill = m->refill > refill ? m->refill : refill;
+        m->refill = fmax(m->refill, refill);
+    else if (!m->measured || (low && refill < m->refill))
+        m->refill = refill;
     else
-        m->refill = m->measured ? (m->refill + refill) / 2 : refill;
-    m->measured = m->measured || !m->full;
-    m->full = false;
+        m->refill = (m->refill + refill) / 2;
+    m->measured = !m->full;
     anchor(m);
 }
 
-void rate_shown(struct rate *r, struct rate_point sent, const struct retry_limits *limits)
+static void first_shown(struct rate_mirror *m, struct rate_point sent)
+{
+    m->shown = true;
+    m->newest = sent;
+    m->depth = m->limits.remaining;
+    m->refill = m->limits.reset > 0 ? m->limits.remaining / m->limits.reset : 0;
+    anchor(m);
+}
+
+void rate_shown(struct rate *r, struct rate_point sent, const struct retry_limits *limits,
+                bool refused, double now)
 {
     struct rate_mirror *m = &r->mirror;
-    if (!m->shown) {
-        m->shown = true;
-        m->newest = sent;
-        m->limits = *limits;
-        m->depth = limits->remaining;
-        m->refill = limits->reset > 0 ? limits->remaining / limits->reset : 0;
-        anchor(m);
-        return;
-    }
-    if (sent.number <= m->newest.number)
+    m->refused += refused;
+    if (m->shown && sent.number <= m->newest.number)
         return;
     double gap = sent.at - m->newest.at;
     /* A window of some length has ended: all came back at once. */
     bool lump = limits->reset >= m->limits.reset + 2 &&
                 limits->remaining > m->limits.remaining + limits->limit / 2;
-    m->newest = sent;
     m->limits = *limits;
-    if (limits->remaining > m->depth)
-        m->depth = limits->remaining;
-    if (limits->limit > 0 && m->depth > limits->limit)
-        m->depth = limits->limit;
-    if (lump) {
+    if (!m->shown) {
+        first_shown(m, sent);
+        return;
+    }
+    m->newest = sent;
+    m->depth = fmax(m->depth, limits->remaining);
+    if (limits->limit > 0)
+        m->depth = fmin(m->depth, limits->limit);
+    if (lump || m->stopped) {
+        m->stopped = false;
         anchor(m);
-        m->full = false;
         return;
     }
     if (limits->remaining >= m->depth - 0.5) {
+        double doubling = full_doubling + full_doubling_lags * (now - sent.at);
         m->full = true;
-        m->refill *= exp2((gap < full_doubling ? gap : full_doubling) / full_doubling);
+        double tried = fmin(gap, m->refill > 0 ? 1.5 / m->refill : gap);
+        m->refill *= exp2(fmin(tried / doubling, 1));
     }
     measure(m);
 }
 
 /* --- the server as its refusals show it --- */
 
-static const double search_doubling = 0.25; /* seconds */
-static const double plateau_after = 15;     /* seconds from a refusal until the old rate */
+static const double search_first = 0.25, search_again = 1; /* seconds for a doubling */
+static const double plateau = 2.6; /* seconds until the found rate: 15 at a doubt of 3 % */
 static const double least_span = 0.15;      /* seconds over which a rate means something */
 
 static void record(struct rate_record *c, struct rate_point p)
@@ -142,25 +150,33 @@ static void record(struct rate_record *c, struct rate_point p)
     c->point[c->size++] = p;
 }
 
+/* Requests sent from one to the other; more may have been sent than were refused. */
+static double sends(struct rate_point from, struct rate_point to)
+{
+    return to.number > from.number ? (double)(to.number - from.number) : 0;
+}
+
 /* Requests a second over the last `seconds` before a refusal. */
 static double throughput(const struct rate_record *c, struct rate_point refused, double seconds)
 {
     for (size_t i = c->size; i-- > 0;) {
         double time = refused.at - c->point[i].at;
         if (time >= seconds || (i == 0 && time > 0))
-            return (double)(refused.number - c->point[i].number) / time;
+            return sends(c->point[i], refused) / time;
     }
     return 0;
 }
 
-/* The depth of a bucket of that rate: the most that went through above it. */
+/* The depth of a bucket of that rate: the most that went through above it, when all
+ * began with a full one. */
 static double depth(const struct rate_guess *g, double rate)
 {
+    if (g->depth > 0)
+        return g->depth;
     double most = 1;
     for (size_t i = 0; i < g->first.size; i++) {
-        const struct rate_point *p = &g->first.point[i];
-        double above = (double)(g->first_refused.number - p->number) -
-                       rate * (g->first_refused.at - p->at);
+        double above = sends(g->first.point[i], g->first_refused) -
+                       rate * (g->first_refused.at - g->first.point[i].at);
         if (above > most)
             most = above;
     }
@@ -171,74 +187,128 @@ static double depth(const struct rate_guess *g, double rate)
  * any moment between, at most its depth and what flowed in; and exactly that since
  * the moment when it was last full, or since the last refusal if it never was. So
  * the rate is the greatest that one of those moments yields. */
-static double solve(const struct rate_guess *g, struct rate_point refused, double *doubt)
+static double solve_for(const struct rate_guess *g, struct rate_point refused, double most,
+                        double *span)
 {
-    double whole = refused.at - g->refused_at;
-    double first = (double)(g->record.size > 0 ? g->record.point[0].number : refused.number);
-    double count = (double)refused.number - first;
-    double rate = count / (whole > least_span ? whole : least_span);
-    double span = whole;
-    for (int round = 0; round < 8; round++) {
-        double most = depth(g, rate);
-        for (size_t i = 0; i < g->record.size; i++) {
-            const struct rate_point *p = &g->record.point[i];
-            double time = refused.at - p->at;
-            if (time < least_span)
-                break;
-            double found = ((double)(refused.number - p->number) - most) / time;
-            if (found > rate) {
-                rate = found;
-                span = time;
-            }
+    *span = fmax(refused.at - g->refused_at, least_span);
+    double rate = (g->record.size > 0 ? sends(g->record.point[0], refused) : 0) / *span;
+    for (size_t i = 0; i < g->record.size; i++) {
+        double time = refused.at - g->record.point[i].at;
+        if (time < least_span)
+            break;
+        double found = (sends(g->record.point[i], refused) + 0.5 - most) / time;
+        if (found > rate) {
+            rate = found;
+            *span = time;
         }
     }
+    return rate;
+}
+
+/* The depth follows from the rate as the rate does from the depth; that may have
+ * two solutions, or a wide stretch of them, when all that is known is short. */
+static void solve(struct rate_guess *g, struct rate_point refused)
+{
+    double span, low = 0, high = throughput(&g->record, refused, 2 * least_span);
+    for (int round = 0; round < 8; round++) {
+        high = solve_for(g, refused, depth(g, high), &span);
+        low = solve_for(g, refused, depth(g, low), &span);
+    }
+    double least = 0.5 / fmax(refused.at - g->refused_at, 1);
+    g->value = fmax(low, least);
+    if (high > 1.2 * low && low > least) {
+        g->state = GUESS_SEARCH;
+        g->doubling = search_again;
+        return;
+    }
+    g->state = GUESS_HOLD;
     /* The count is right to a request or so. */
-    *doubt = rate * span > 0 ? 1.5 / (rate * span) : 1;
-    double least = 0.5 / (whole > 1 ? whole : 1);
-    return rate > least ? rate : least;
+    g->doubt = 1.5 / fmax(g->value * span, 1);
+    if (span >= 1)
+        g->depth = depth(g, g->value);
 }
 
 static double guess_rate(const struct rate_guess *g, double now)
 {
     double time = now > g->from ? now - g->from : 0;
     if (g->state == GUESS_SEARCH)
-        return ldexp(g->value, 0) * exp2(fmin(time / search_doubling, 40));
-    double x = time / plateau_after - 1;
+        return g->value * exp2(fmin(time / g->doubling, 40));
+    double x = time * sqrt(g->doubt) / plateau - 1;
     return g->value * (1 + g->doubt * x * x * x);
 }
 
-void rate_refused(struct rate *r, struct rate_point sent, double until)
+static void first_guess(struct rate_guess *g, struct rate_point refused, double until)
+{
+    g->first = g->record;
+    g->first_refused = refused;
+    double time = g->record.size > 0 ? refused.at - g->record.point[0].at : 0;
+    double count = g->record.size > 0 ? sends(g->record.point[0], refused) : 0;
+    if (time >= 1) {
+        g->state = GUESS_HOLD;
+        g->value = throughput(&g->record, refused, 0.5);
+        g->doubt = 0.1;
+    } else {
+        g->state = GUESS_SEARCH;
+        g->doubling = search_first;
+        g->value = 2 * fmax(count, 0.5) / fmax(until - refused.at + time, 0.1);
+    }
+}
+
+void rate_refused(struct rate *r, struct rate_point sent, double now, double until)
 {
     struct rate_guess *g = &r->guess;
     r->credit = 0;
     if (r->mirror.shown) {
-        anchor(&r->mirror);
+        r->mirror.refill *= 0.8;
+        r->mirror.measured = false;
+        r->mirror.stopped = true;
         return;
     }
-    if (g->state == GUESS_NONE) {
-        g->first = g->record;
-        g->first_refused = sent;
-        double time = sent.at - (g->record.size > 0 ? g->record.point[0].at : sent.at);
-        double count = (double)(sent.number - (g->record.size > 0 ? g->record.point[0].number
-                                                                  : sent.number));
-        if (time >= 1) {
-            g->state = GUESS_HOLD;
-            g->value = 0.9 * throughput(&g->record, sent, 1);
-            g->doubt = 0.05;
-        } else {
-            double whole = until - sent.at + time;
-            g->state = GUESS_SEARCH;
-            g->value = fmax(count, 0.5) / fmax(whole, 0.1);
-        }
-    } else {
-        g->value = solve(g, sent, &g->doubt);
-        g->doubt = fmin(fmax(g->doubt, 0.03), 0.2);
-        g->state = GUESS_HOLD;
-    }
+    if (g->state == GUESS_NONE)
+        first_guess(g, sent, until);
+    else
+        solve(g, sent);
     g->refused_at = sent.at;
     g->from = until;
     g->record.size = 0;
     g->record.stride = 1;
+    g->tail = (struct rate_tail){ .after = sent.number, .last = r->sent, .span = now - sent.at };
+    g->settled = false;
+}
+
+void rate_answered(struct rate *r, uint64_t number, bool refused)
+{
+    struct rate_tail *t = &r->guess.tail;
+    if (number > t->after && number <= t->last) {
+        t->answered++;
+        t->taken += !refused;
+    }
+}
+
+/* What was under way when the server began to refuse found an empty bucket: as much
+ * of it was taken as flowed in meanwhile. Far servers show a new rate at once so. */
+static void heed_tail(struct rate_guess *g)
+{
+    const struct rate_tail *t = &g->tail;
+    if (t->answered < 6 || t->answered != t->last - t->after || t->taken < 3)
+        return;
+    double taken = (double)t->taken, found = taken / t->span, doubt = 1.5 / taken;
+    if (g->state == GUESS_HOLD && fabs(g->value / found - 1) <= doubt)
+        return;
+    g->state = GUESS_HOLD;
+    g->value = found;
+    g->doubt = doubt;
+}
+
+/* Sending begins again. */
+static void settle(struct rate *r)
+{
+    struct rate_guess *g = &r->guess;
+    g->settled = true;
+    heed_tail(g);
+    g->doubt = fmin(fmax(g->doubt, 0.03), 0.2);
+    double back = g->value * (g->from - g->refused_at);
+    r->credit = fmax(1, fmin(back, depth(g, g->value)) / 2);
 }
 
 /* --- both --- */
@@ -264,13 +334,16 @@ double rate_now(const struct rate *r, double now)
 
 double rate_ask(struct rate *r, double now)
 {
+    if (r->guess.state != GUESS_NONE && !r->guess.settled && now >= r->guess.from)
+        settle(r);
     double rate = rate_now(r, now);
     double wait = 0;
     if (isfinite(rate)) {
         double most = r->fixed > 0 && r->fixed <= rate
                           ? r->burst + slack_seconds * rate
                           : fmax(slack_requests, slack_seconds * rate);
-        r->credit = fmin(r->credit + rate * (now - r->credited_at), most);
+        double credit = r->credit + rate * (now - r->credited_at);
+        r->credit = fmax(r->credit, fmin(credit, most));
         if (r->credit < 1 - 1e-9)
             wait = rate > 0 ? (1 - r->credit) / rate : longest_wait;
     }

@@ -37,9 +37,19 @@ struct rate_mirror {
     struct rate_point newest;   /* and its request */
     struct rate_point anchor;   /* where the measurement under way began */
     double anchor_remaining;
+    int refused;                /* since then: those took nothing */
     double depth;               /* the most that `remaining` was seen to be */
-    bool measured, full;        /* full: seen full since the anchor */
+    bool full;                  /* seen full since the anchor */
+    bool stopped;               /* by a refusal: begin the measurement anew */
+    bool measured;              /* `refill` is more than a try */
     double refill;              /* requests a second that come back */
+};
+
+/* What was under way when a refusal was noticed. */
+struct rate_tail {
+    uint64_t after, last;       /* its numbers: above the first, up to the second */
+    uint64_t answered, taken;
+    double span;                /* seconds in which it was sent */
 };
 
 /* The server as its refusals show it. */
@@ -51,6 +61,10 @@ struct rate_guess {
     double refused_at;          /* the last refusal, on the axis of starts */
     double from;                /* when sending began again */
     double value;               /* requests a second at `from`, or the plateau */
+    struct rate_tail tail;
+    bool settled;               /* what the tail shows is in `value` */
+    double depth;               /* of the server's bucket; 0: not known yet */
+    double doubling;            /* seconds, while searching */
     double doubt;               /* relative: how far below the plateau it starts */
 };
 
@@ -70,12 +84,16 @@ double rate_ask(struct rate *r, double now);
 /* One was sent; returns its number. */
 uint64_t rate_sent(struct rate *r, double now);
 
-/* The answer to request `sent` showed limits. */
-void rate_shown(struct rate *r, struct rate_point sent, const struct retry_limits *limits);
+/* The answer to request `sent`, which may have been a refusal, showed limits. */
+void rate_shown(struct rate *r, struct rate_point sent, const struct retry_limits *limits,
+                bool refused, double now);
 
 /* Request `sent` was refused for the rate, as the first of a group, and nothing is
  * sent before `until`. */
-void rate_refused(struct rate *r, struct rate_point sent, double until);
+void rate_refused(struct rate *r, struct rate_point sent, double now, double until);
+
+/* The server has answered that request; `refused`: for the rate. */
+void rate_answered(struct rate *r, uint64_t number, bool refused);
 
 /* Requests a second that may leave now; infinite: no limit known. */
 double rate_now(const struct rate *r, double now);

@@ -53,7 +53,8 @@ enum fault {
     FAULT_CONNECT,   /* nothing accepts connections there */
     FAULT_TLS,       /* no trusted, encrypted connection */
     FAULT_TIMEOUT,   /* `timeout` or `connect_timeout` passed, or it stalled */
-    FAULT_CLOSED,    /* the connection ended before the reply did */
+    FAULT_CLOSED,    /* the connection ended before the reply did; with SENT_NO: in
+                      * the TLS handshake */
     FAULT_PROTOCOL,  /* what came is not HTTP, or lies about its length */
     FAULT_TOO_LARGE, /* more than max_body or max_headers */
     FAULT_REFUSED,   /* this side would not send it: scheme, credential, URL */

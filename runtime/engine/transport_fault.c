@@ -77,6 +77,23 @@ static enum sent sent_of(struct job *j, enum fault fault)
     }
 }
 
+/* True when the handshake failed because the connection went, and not because of
+ * what was said in it: the first is worth another try. libcurl has one code for
+ * both; where its words are other ones, the failure counts as the second. */
+static bool handshake_cut(const struct job *j, CURLcode code)
+{
+    return code == CURLE_SSL_CONNECT_ERROR &&
+           (strstr(j->error, "SSL_ERROR_SYSCALL") != NULL ||
+            strncmp(j->error, "Recv failure:", strlen("Recv failure:")) == 0 ||
+            strncmp(j->error, "Send failure:", strlen("Send failure:")) == 0);
+}
+
+/* libcurl's word for a header line of more than 100 kB. */
+static bool line_too_long(struct job *j, CURLcode code)
+{
+    return code == CURLE_OUT_OF_MEMORY && !j->complete && !none_left(j);
+}
+
 /* True when the certificate's dates are what was not accepted. */
 static bool dates_failed(struct job *j)
 {
@@ -91,7 +108,7 @@ static void describe(struct job *j, CURLcode code)
     struct reply *r = &j->transfer->reply;
     const struct channel *c = j->transfer->request.channel;
     const char *text = j->error[0] != '\0' ? j->error : curl_easy_strerror(code);
-    if (r->fault == FAULT_TOO_LARGE) {
+    if (j->fault == FAULT_TOO_LARGE) {
         bool body = j->header_bytes <= c->max_headers && j->complete;
         snprintf(r->message, sizeof r->message, "the reply's %s larger than %zu bytes",
                  body ? "body is" : "headers are", body ? c->max_body : c->max_headers);
@@ -101,6 +118,8 @@ static void describe(struct job *j, CURLcode code)
         text = "the reply has two lengths that differ";
     else if (code == CURLE_OK)
         text = "the connection ended within the reply's headers";
+    else if (r->fault == FAULT_TOO_LARGE)
+        text = "a line of the reply's headers is too long";
     else if (code == CURLE_ABORTED_BY_CALLBACK)
         text = "the connection ended before the reply, and the request may not be sent twice";
     /* The text may quote the server. */
@@ -137,15 +156,26 @@ static void measure(struct job *j)
         r->elapsed = (double)microseconds / 1e6;
 }
 
+/* The fault behind a code, where the code alone does not tell. */
+static enum fault fault_behind(struct job *j, CURLcode code)
+{
+    if (j->fault != FAULT_NONE)
+        return j->fault; /* a callback knows better than the code that it caused */
+    if (code == CURLE_OK && !j->complete)
+        return FAULT_CLOSED; /* libcurl is content with half a header block */
+    if (line_too_long(j, code))
+        return FAULT_TOO_LARGE;
+    return fault_of(code);
+}
+
 void job_end(struct job *j, CURLcode code)
 {
     struct reply *r = &j->transfer->reply;
     measure(j);
-    r->fault = j->fault != FAULT_NONE ? j->fault : fault_of(code);
-    if (r->fault == FAULT_NONE && !j->complete)
-        r->fault = FAULT_CLOSED; /* libcurl is content with half a header block */
+    r->fault = fault_behind(j, code);
     r->sent = sent_of(j, r->fault);
-    if ((r->fault == FAULT_CONNECT || r->fault == FAULT_RESOLVE) && r->sent == SENT_MAYBE)
+    bool connection = r->fault == FAULT_CONNECT || r->fault == FAULT_RESOLVE;
+    if ((connection && r->sent == SENT_MAYBE) || handshake_cut(j, code))
         r->fault = FAULT_CLOSED;
     if (r->fault != FAULT_NONE)
         describe(j, code);

@@ -155,10 +155,11 @@ static size_t on_header(char *line, size_t one, size_t size, void *data)
     return size;
 }
 
-/* libcurl calls this before each sending of a request, so also when it is about
- * to repeat one by itself because a connection that had served before died. Where
- * the repetition went further than a header block, refusing it any later (by a
- * body that cannot be rewound) would be too late. */
+/* libcurl calls this before each sending of a request: also before it repeats one
+ * by itself, because a connection that had served before died without an answer.
+ * This is where that is stopped. The other ways known (a body that cannot be
+ * rewound, a fresh connection) let through a request of which only the headers had
+ * left, and one that HTTP/2 refused. */
 static int on_request(void *data, char *remote, char *local, int remote_port, int local_port)
 {
     (void)remote;

@@ -1,0 +1,209 @@
+#include "base/text.h"
+
+#include "base/buffer.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { SEGMENT_MAX = 4096 };
+
+/* The length of the well-formed UTF-8 sequence at the start of the bytes, 0
+ * when there is none (Unicode, table 3-7). */
+static size_t utf8_sequence(const unsigned char *s, size_t size)
+{
+    if (size == 0)
+        return 0;
+    if (s[0] < 0x80)
+        return 1;
+    size_t length;
+    unsigned char low = 0x80, high = 0xbf; /* what the second byte may be */
+    if (s[0] >= 0xc2 && s[0] <= 0xdf) {
+        length = 2;
+    } else if (s[0] >= 0xe0 && s[0] <= 0xef) {
+        length = 3;
+        if (s[0] == 0xe0)
+            low = 0xa0;
+        if (s[0] == 0xed)
+            high = 0x9f;
+    } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
+        length = 4;
+        if (s[0] == 0xf0)
+            low = 0x90;
+        if (s[0] == 0xf4)
+            high = 0x8f;
+    } else {
+        return 0;
+    }
+    if (size < length || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if (s[i] < 0x80 || s[i] > 0xbf)
+            return 0;
+    return length;
+}
+
+static bool is_control(unsigned char c)
+{
+    return c < 0x20 || c == 0x7f;
+}
+
+bool text_is_utf8(const char *bytes, size_t size)
+{
+    const unsigned char *s = (const unsigned char *)bytes;
+    while (size > 0) {
+        size_t length = utf8_sequence(s, size);
+        if (length == 0)
+            return false;
+        s += length;
+        size -= length;
+    }
+    return true;
+}
+
+bool text_has_control(const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (is_control((unsigned char)bytes[i]))
+            return true;
+    return false;
+}
+
+const char *text_segment_fault(const char *bytes, size_t size)
+{
+    if (size == 0)
+        return "is empty";
+    if (size > SEGMENT_MAX)
+        return "is longer than 4096 bytes";
+    if (text_has_control(bytes, size))
+        return "holds a control character";
+    if (!text_is_utf8(bytes, size))
+        return "is not valid UTF-8";
+    /* Servers and proxies resolve these, percent-encoded or not, and so would
+     * reach another resource. */
+    if (text_equals_word(bytes, size, ".") || text_equals_word(bytes, size, ".."))
+        return "is \".\" or \"..\"";
+    return NULL;
+}
+
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+/* Adds the bytes [from, to) as they are. */
+static bool add_run(struct buffer *out, const char *bytes, size_t from, size_t to)
+{
+    return from == to ? !out->overflowed : buffer_add(out, bytes + from, to - from);
+}
+
+bool text_add_percent(struct buffer *out, const char *bytes, size_t size)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t run = 0;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (is_unreserved(c))
+            continue;
+        char escape[] = { '%', digits[c >> 4], digits[c & 15] };
+        if (!add_run(out, bytes, run, i) || !buffer_add(out, escape, sizeof escape))
+            return false;
+        run = i + 1;
+    }
+    return add_run(out, bytes, run, size);
+}
+
+/* The letter of JSON's two-character escapes, 0 for a byte that has none. */
+static char json_short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"': return '"';
+    case '\\': return '\\';
+    case '\b': return 'b';
+    case '\f': return 'f';
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    default: return 0;
+    }
+}
+
+bool text_add_json(struct buffer *out, const char *bytes, size_t size)
+{
+    if (!buffer_add_char(out, '"'))
+        return false;
+    size_t run = 0;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        if (!add_run(out, bytes, run, i))
+            return false;
+        char letter = json_short_escape(c);
+        char escape[] = { '\\', letter };
+        if (letter != 0 ? !buffer_add(out, escape, sizeof escape)
+                        : !buffer_printf(out, "\\u%04x", c))
+            return false;
+        run = i + 1;
+    }
+    return add_run(out, bytes, run, size) && buffer_add_char(out, '"');
+}
+
+bool text_add_base64(struct buffer *out, const char *bytes, size_t size)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *s = (const unsigned char *)bytes;
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t bits = (uint32_t)s[i] << 16;
+        if (left > 1)
+            bits |= (uint32_t)s[i + 1] << 8;
+        if (left > 2)
+            bits |= s[i + 2];
+        char group[] = { alphabet[bits >> 18], alphabet[bits >> 12 & 63],
+                         left > 1 ? alphabet[bits >> 6 & 63] : '=',
+                         left > 2 ? alphabet[bits & 63] : '=' };
+        if (!buffer_add(out, group, sizeof group))
+            return false;
+    }
+    return !out->overflowed;
+}
+
+bool text_add_printable(struct buffer *out, const char *bytes, size_t size)
+{
+    const unsigned char *s = (const unsigned char *)bytes;
+    size_t run = 0, i = 0;
+    while (i < size) {
+        size_t length = utf8_sequence(s + i, size - i);
+        bool control = length == 1 && is_control(s[i]) && s[i] != '\n' && s[i] != '\t';
+        bool c1 = length == 2 && s[i] == 0xc2 && s[i + 1] < 0xa0;
+        if (length > 0 && !control && !c1) {
+            i += length;
+            continue;
+        }
+        if (!add_run(out, bytes, run, i))
+            return false;
+        for (size_t end = i + (length > 0 ? length : 1); i < end; i++)
+            if (!buffer_printf(out, "\\x%02x", s[i]))
+                return false;
+        run = i;
+    }
+    return add_run(out, bytes, run, size);
+}
+
+/* tolower asks the locale, in which a header's name has no business. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool text_equals_word(const char *bytes, size_t size, const char *word)
+{
+    if (strlen(word) != size)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (lower(bytes[i]) != lower(word[i]))
+            return false;
+    return true;
+}
