@@ -222,7 +222,8 @@ static void read_credentials(lua_State *L, struct target *t, int options, int an
         error_misuse(L, "kelp.%s: %s holds a colon, which Basic authentication cannot carry",
                    p->name, p->user_option);
     t->channel.authentication = AUTH_BASIC;
-    secret_register_basic(t->channel.user, t->channel.password);
+    if (!secret_register_basic(t->channel.user, t->channel.password))
+        luaL_error(L, "not enough memory");
     lua_setfield(L, anchors, "password");
     lua_setfield(L, anchors, "user");
 }

@@ -317,6 +317,20 @@ static void run_until_ended(struct scheduler *s, lua_State *L, const struct task
     }
 }
 
+/* True when the error value at the top is a cancellation, which whoever asked for
+ * it knows about. */
+static bool is_cancellation(lua_State *L)
+{
+    bool equal = false;
+    if (error_is(L, -1)) {
+        lua_getfield(L, -1, "kind");
+        equal = lua_isstring(L, -1) &&
+                strcmp(lua_tostring(L, -1), error_kind_name(ERROR_CANCELLED)) == 0;
+        lua_pop(L, 1);
+    }
+    return equal;
+}
+
 /* Leaves the value and status of the first failure that nobody has seen; the
  * others are logged. */
 static int push_unseen_failure(lua_State *L, char **traceback)
@@ -328,6 +342,7 @@ static int push_unseen_failure(lua_State *L, char **traceback)
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, list, i);
         struct task *t = lua_touserdata(L, -1);
+        t->seen |= is_cancellation(t->co);
         if (!t->seen && status == LUA_OK) {
             status = t->status;
             t->seen = true;

@@ -158,7 +158,7 @@ static void close_gate(struct pace *p, double seconds)
 }
 
 static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
-                             const struct reply *reply)
+                             const struct reply *reply, struct rate_point seen)
 {
     double now = clock_now(p->clock), hint;
     bool hinted = retry_hint(reply, p->clock, &hint) && hint > 0;
@@ -173,8 +173,7 @@ static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
     cut_limit(p, slot, 0.7);
     if (first) {
         p->refused_at = now;
-        rate_refused(&p->rate, (struct rate_point){ slot->at, slot->number }, now,
-                     p->gate);
+        rate_refused(&p->rate, seen, now, p->gate);
     }
 }
 
@@ -185,12 +184,17 @@ static bool is_our_own(enum fault fault)
            fault == FAULT_TOO_LARGE;
 }
 
-static void learn_limits(struct pace *p, const struct pace_slot *slot, const struct reply *reply)
+static void answered(struct pace *p, const struct pace_slot *slot, const struct reply *reply)
 {
+    double now = clock_now(p->clock);
+    struct rate_point seen = rate_seen(&p->rate, slot->at, now);
     struct retry_limits limits;
-    if (reply->fault == FAULT_NONE && retry_limits(reply, &limits))
-        rate_shown(&p->rate, (struct rate_point){ slot->at, slot->number }, &limits,
-                   reply->status == 429, clock_now(p->clock));
+    bool refused = reply->status == 429;
+    if (retry_limits(reply, &limits))
+        rate_shown(&p->rate, seen, &limits, refused, now);
+    rate_answered(&p->rate, slot->number, refused);
+    if (refused)
+        refused_for_rate(p, slot, reply, seen);
 }
 
 void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
@@ -202,9 +206,8 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
     int in_flight = p->in_flight--;
     if (reply == NULL || is_our_own(reply->fault))
         return;
-    learn_limits(p, slot, reply);
     if (reply->fault == FAULT_NONE)
-        rate_answered(&p->rate, slot->number, reply->status == 429);
+        answered(p, slot, reply);
     switch (outcome) {
     case OUTCOME_DONE:
     case OUTCOME_REFUSED:
@@ -212,8 +215,6 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
         succeeded(p, slot);
         break;
     case OUTCOME_REJECTED:
-        if (reply->status == 429)
-            refused_for_rate(p, slot, reply);
         failed(p, slot, cost_throttle, false);
         break;
     case OUTCOME_NOT_SENT:

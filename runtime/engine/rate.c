@@ -10,6 +10,29 @@ static const double slack_requests = 2;
 /* Bounds of what rate_ask returns: no spin, and no sleep over a change of mind. */
 static const double shortest_wait = 0.001, longest_wait = 1;
 
+/* The send that the server saw at the same time as one that it saw at `at`, both on
+ * the axis of starts. */
+static struct rate_point locate(const struct rate *r, double at)
+{
+    uint64_t high = r->sent, low = high > RATE_STARTS ? high - RATE_STARTS + 1 : 1;
+    while (low < high) {
+        uint64_t middle = high - (high - low) / 2;
+        if (r->started[middle % RATE_STARTS] <= at)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return (struct rate_point){ at, low };
+}
+
+struct rate_point rate_seen(struct rate *r, double started, double now)
+{
+    double lag = now - started;
+    r->lag = r->lag > 0 ? 0.9 * r->lag + 0.1 * lag : lag;
+    r->guess.lag = r->lag;
+    return locate(r, started + (lag - r->lag) / 2);
+}
+
 /* --- the server as its headers show it --- */
 
 static const double measure_soon = 0.25, measure_late = 1; /* seconds of one measurement */
@@ -131,8 +154,10 @@ void rate_shown(struct rate *r, struct rate_point sent, const struct retry_limit
 
 /* --- the server as its refusals show it --- */
 
-static const double search_first = 0.25, search_again = 1; /* seconds for a doubling */
-static const double plateau = 2.6; /* seconds until the found rate: 15 at a doubt of 3 % */
+static const double search_first = 0.25, search_again = 1; /* seconds for a doubling… */
+static const double search_lags = 2;                       /* … and more for a far server */
+static const double climb = 2.6; /* seconds from doubt / 2 below to as much above, at 100 % */
+static const double least_doubt = 0.015, most_doubt = 0.2;
 static const double least_span = 0.15;      /* seconds over which a rate means something */
 
 static void record(struct rate_record *c, struct rate_point p)
@@ -232,23 +257,22 @@ static double guess_rate(const struct rate_guess *g, double now)
 {
     double time = now > g->from ? now - g->from : 0;
     if (g->state == GUESS_SEARCH)
-        return g->value * exp2(fmin(time / g->doubling, 40));
-    double x = time * sqrt(g->doubt) / plateau - 1;
-    return g->value * (1 + g->doubt * x * x * x);
+        return g->value * exp2(fmin(time / (g->doubling + search_lags * g->lag), 40));
+    double x = time * sqrt(g->doubt) / climb, late = fmax(x - 2, 0);
+    return g->value * (1 + g->doubt * (x - 0.5 + 8 * late * late * late));
 }
 
 static void first_guess(struct rate_guess *g, struct rate_point refused, double until)
 {
     g->first = g->record;
     g->first_refused = refused;
+    g->state = GUESS_SEARCH;
     double time = g->record.size > 0 ? refused.at - g->record.point[0].at : 0;
     double count = g->record.size > 0 ? sends(g->record.point[0], refused) : 0;
     if (time >= 1) {
-        g->state = GUESS_HOLD;
-        g->value = throughput(&g->record, refused, 0.5);
-        g->doubt = 0.1;
+        g->doubling = search_again;
+        g->value = 0.9 * throughput(&g->record, refused, 1);
     } else {
-        g->state = GUESS_SEARCH;
         g->doubling = search_first;
         g->value = 2 * fmax(count, 0.5) / fmax(until - refused.at + time, 0.1);
     }
@@ -306,7 +330,7 @@ static void settle(struct rate *r)
     struct rate_guess *g = &r->guess;
     g->settled = true;
     heed_tail(g);
-    g->doubt = fmin(fmax(g->doubt, 0.03), 0.2);
+    g->doubt = fmin(fmax(g->doubt, least_doubt), most_doubt);
     double back = g->value * (g->from - g->refused_at);
     r->credit = fmax(1, fmin(back, depth(g, g->value)) / 2);
 }
@@ -356,6 +380,7 @@ double rate_ask(struct rate *r, double now)
 uint64_t rate_sent(struct rate *r, double now)
 {
     struct rate_point p = { now, ++r->sent };
+    r->started[p.number % RATE_STARTS] = now;
     if (isfinite(rate_now(r, now)))
         r->credit -= 1;
     record(&r->guess.record, p);

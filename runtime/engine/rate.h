@@ -22,6 +22,8 @@ struct rate_point {
     uint64_t number;
 };
 
+enum { RATE_STARTS = 1024 };
+
 /* Every send between two refusals, thinned out when there are many. */
 enum { RATE_POINTS = 256 };
 struct rate_record {
@@ -65,6 +67,7 @@ struct rate_guess {
     bool settled;               /* what the tail shows is in `value` */
     double depth;               /* of the server's bucket; 0: not known yet */
     double doubling;            /* seconds, while searching */
+    double lag;
     double doubt;               /* relative: how far below the plateau it starts */
 };
 
@@ -72,6 +75,8 @@ struct rate {
     double fixed, burst;        /* the user's; 0: none */
     double credit, credited_at; /* the bucket through which every send passes */
     uint64_t sent;
+    double started[RATE_STARTS]; /* of the last ones, by number */
+    double lag;                 /* seconds from a start to its answer, smoothed */
     struct rate_mirror mirror;
     struct rate_guess guess;
 };
@@ -83,6 +88,11 @@ double rate_ask(struct rate *r, double now);
 
 /* One was sent; returns its number. */
 uint64_t rate_sent(struct rate *r, double now);
+
+/* Where in the sequence of sends the server was when it saw a request that was
+ * started then and is answered now: for the three below. With latencies that differ
+ * it is not the request itself. */
+struct rate_point rate_seen(struct rate *r, double started, double now);
 
 /* The answer to request `sent`, which may have been a refusal, showed limits. */
 void rate_shown(struct rate *r, struct rate_point sent, const struct retry_limits *limits,

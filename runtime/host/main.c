@@ -304,7 +304,6 @@ int main(int argc, char **argv)
 {
     struct options o;
     struct buffer error;
-    signal(SIGPIPE, SIG_IGN);
     buffer_init(&error, 4096);
     options_defaults(&o);
     bool understood = options_parse(&o, argc, argv, &error);
