@@ -196,6 +196,8 @@ static const char *check_key(lua_State *L, int index)
         lua_error(L);
     }
     const char *key = lua_tolstring(L, index, &size);
+    if (size > 0 && text_is_plain(key, size))
+        return key;
     if (size == 0 || text_has_control(key, size) || !text_is_utf8(key, size)) {
         error_push(L, ERROR_INVALID, "config key '%s' %s", key,
                    size == 0 ? "is empty" : "holds control characters or is not UTF-8");
@@ -228,6 +230,22 @@ void config_normalise(lua_State *L, int index, const char *name)
     }
 }
 
+int config_has_null_call(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    while (lua_next(L, 1)) {
+        if (json_is_null(L, -1)) {
+            lua_pushboolean(L, 1);
+            return 1;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pushboolean(L, 0);
+    return 1;
+}
+
 int config_normalise_call(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -238,13 +256,11 @@ int config_normalise_call(lua_State *L)
 struct pair {
     const char *key;
     const char *value;
-    size_t size;
+    size_t key_size, size;
 };
 
-static int by_key(const void *a, const void *b)
-{
-    return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
-}
+/* Most configs have 8 to 40 keys; more of them are counted first. */
+enum { FEW = 64 };
 
 static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
 {
@@ -252,23 +268,20 @@ static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
     lua_Integer count = 0;
     lua_newtable(L);
     int keys = lua_gettop(L);
-    luaL_buffinit(L, &names);
-    for (size_t i = 0; i < n; i++) {
-        if (!config_is_mask(pairs[i].value, pairs[i].size))
-            continue;
-        if (count > 0)
-            luaL_addstring(&names, ", ");
-        luaL_addstring(&names, pairs[i].key);
-        count++;
-    }
-    luaL_pushresult(&names);
-    count = 0;
     for (size_t i = 0; i < n; i++) {
         if (config_is_mask(pairs[i].value, pairs[i].size)) {
             lua_pushstring(L, pairs[i].key);
             lua_rawseti(L, keys, ++count);
         }
     }
+    luaL_buffinit(L, &names);
+    for (lua_Integer i = 1; i <= count; i++) {
+        if (i > 1)
+            luaL_addstring(&names, ", ");
+        lua_rawgeti(L, keys, i);
+        luaL_addvalue(&names);
+    }
+    luaL_pushresult(&names);
     error_push(L, ERROR_MASKED, "these values are masks that the provider shows in place of "
                                 "secrets; supply them: %s", lua_tostring(L, -1));
     lua_pushvalue(L, keys);
@@ -276,48 +289,115 @@ static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
     lua_error(L);
 }
 
-void config_write(lua_State *L, int index, const char *name, bool keep_masked,
-                  struct buffer *out)
+/* Fills in the pair for the key and value at the top two places. A value that is
+ * no string is converted; the string is kept alive by the table at `anchors`. */
+static void read_pair(lua_State *L, int anchors, const char *name, struct pair *pair)
 {
-    config_normalise(L, index, name);
-    int table = lua_gettop(L);
+    int value = lua_gettop(L);
+    pair->key = check_key(L, value - 1);
+    pair->key_size = lua_rawlen(L, value - 1);
+    if (lua_type(L, value) != LUA_TSTRING) {
+        push_value(L, pair->key, value);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, anchors, (lua_Integer)lua_rawlen(L, anchors) + 1);
+        lua_replace(L, value);
+    }
+    struct secret *s = NULL;
+    if (lua_type(L, value) == LUA_TSTRING) {
+        pair->value = lua_tolstring(L, value, &pair->size);
+    } else {
+        s = secret_at(L, value);
+        pair->value = secret_bytes(s);
+        pair->size = secret_size(s);
+    }
+    if (!text_is_plain(pair->value, pair->size) && !text_is_utf8(pair->value, pair->size))
+        fail(L, pair->key, s != NULL ? "the secret is not UTF-8" : "is not UTF-8");
+    if (name != NULL && strcmp(pair->key, "name") == 0 &&
+        (s != NULL || strcmp(pair->value, name) != 0))
+        fail(L, pair->key, "differs from the connector's name");
+}
+
+/* Keys are few and mostly come in the order of the last time. */
+static void sort_by_key(struct pair *pairs, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct pair moved = pairs[i];
+        size_t place = i;
+        for (; place > 0 && strcmp(pairs[place - 1].key, moved.key) > 0; place--)
+            pairs[place] = pairs[place - 1];
+        pairs[place] = moved;
+    }
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+}
+
+static size_t count_fields(lua_State *L, int index)
+{
     size_t n = 0;
     lua_pushnil(L);
-    while (lua_next(L, table)) {
+    while (lua_next(L, index)) {
         n++;
         lua_pop(L, 1);
     }
-    /* Lua owns the array: an error below cannot leak it. The strings are owned
-     * by the normalised table. */
-    struct pair *pairs = lua_newuserdatauv(L, (n + 1) * sizeof *pairs, 0);
-    size_t i = 0;
-    bool masked = false;
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
-        struct secret *s = secret_at(L, -1);
-        pairs[i].key = lua_tostring(L, -2);
-        pairs[i].value = s != NULL ? secret_bytes(s) : lua_tolstring(L, -1, &pairs[i].size);
-        if (s != NULL)
-            pairs[i].size = secret_size(s);
-        masked |= config_is_mask(pairs[i].value, pairs[i].size);
-        if (s != NULL && !text_is_utf8(pairs[i].value, pairs[i].size))
-            fail(L, pairs[i].key, "the secret is not UTF-8");
-        i++;
-        lua_pop(L, 1);
-    }
-    qsort(pairs, n, sizeof *pairs, by_key);
-    if (masked && !keep_masked)
-        raise_masked(L, pairs, n);
+    return n;
+}
+
+static void write_pairs(const struct pair *pairs, size_t n, struct buffer *out)
+{
     buffer_add_char(out, '{');
-    for (i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buffer_add_char(out, ',');
-        text_add_json(out, pairs[i].key, strlen(pairs[i].key));
+        text_add_json(out, pairs[i].key, pairs[i].key_size);
         buffer_add_char(out, ':');
         text_add_json(out, pairs[i].value, pairs[i].size);
     }
     buffer_add_char(out, '}');
-    lua_settop(L, table - 1);
+}
+
+void config_write(lua_State *L, int index, const char *name, bool keep_masked,
+                  struct buffer *out)
+{
+    struct pair few[FEW], *pairs = few;
+    size_t n = 0, room = FEW, bytes = 64;
+    bool masked = false, named = name == NULL;
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 12, NULL);
+    lua_newtable(L);
+    int anchors = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        if (n == room - 1) { /* one is kept for `name` */
+            lua_settop(L, anchors);
+            room = count_fields(L, index) + 2;
+            pairs = lua_newuserdatauv(L, room * sizeof *pairs, 0);
+            lua_rawseti(L, anchors, 1); /* Lua owns it: an error cannot leak it */
+            n = 0;
+            lua_pushnil(L);
+            continue;
+        }
+        struct pair *pair = &pairs[n++];
+        read_pair(L, anchors, name, pair);
+        masked |= config_is_mask(pair->value, pair->size);
+        named |= strcmp(pair->key, "name") == 0;
+        lua_pop(L, 1);
+    }
+    if (!named)
+        pairs[n++] = (struct pair){"name", name, 4, strlen(name)};
+    if (masked && !keep_masked)
+        raise_masked(L, pairs, n);
+    if (n < FEW)
+        sort_by_key(pairs, n);
+    else
+        qsort(pairs, n, sizeof *pairs, by_key);
+    for (size_t i = 0; i < n; i++)
+        bytes += pairs[i].key_size + pairs[i].size + 8;
+    buffer_reserve(out, bytes);
+    write_pairs(pairs, n, out);
+    lua_settop(L, anchors - 1);
 }
 
 /* The password in scheme://user:password@host, under any key. */

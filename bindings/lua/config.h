@@ -23,6 +23,9 @@ void config_normalise(lua_State *L, int index, const char *name);
 /* raw.normalise(config [, name]). [-2, +1, e] */
 int config_normalise_call(lua_State *L);
 
+/* raw.has_null(config): whether a value of the table is kelp.null. [-1, +1, e] */
+int config_has_null_call(lua_State *L);
+
 /* Writes the config table at `index` (any of the values above) as a JSON object
  * with sorted keys, its secrets opened. Raises an `invalid` error object, or a
  * `masked` one whose `keys` lists them when values are masks and `keep_masked`

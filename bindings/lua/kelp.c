@@ -89,6 +89,7 @@ void kelp_push_raw(lua_State *L, struct engine *e)
         {"pace", call_pace},
         {"check_name", call_check_name},
         {"normalise", config_normalise_call},
+        {"has_null", config_has_null_call},
         {"receive", config_receive_call},
         {"is_mask", config_is_mask_call},
         {"is_injected", config_is_injected_call},

@@ -330,37 +330,35 @@ int target_make(lua_State *L)
 
 /* ---- the target as a Lua value ---- */
 
-/* target.list, target.can, target.provider, …: the Lua side's methods first,
- * then what describes it. */
+/* target.list, target.can, target.provider, …: the Lua side's methods (upvalue 1)
+ * first, then its fields, then what describes it. */
 static int target_index(lua_State *L)
 {
     struct target *t = target_check(L, 1);
-    lua_getmetatable(L, 1);
-    lua_getfield(L, -1, "methods");
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    lua_getiuservalue(L, 1, FIELDS);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) != LUA_TNIL)
         return 1;
     const char *field = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-    if (strcmp(field, "provider") == 0) {
+    int place = place_option(t->provider, field);
+    if (place >= 0)
+        lua_pushstring(L, t->places[place]);
+    else if (strcmp(field, "provider") == 0)
         lua_pushstring(L, t->provider->name);
-    } else if (strcmp(field, "label") == 0) {
+    else if (strcmp(field, "label") == 0)
         lua_pushstring(L, t->label);
-    } else if (strcmp(field, "base_url") == 0) {
+    else if (strcmp(field, "base_url") == 0)
         lua_pushstring(L, t->base_url);
-    } else if (strcmp(field, "attempts") == 0) {
+    else if (strcmp(field, "attempts") == 0)
         lua_pushinteger(L, t->attempts);
-    } else if (strcmp(field, "settle") == 0) {
+    else if (strcmp(field, "settle") == 0)
         lua_pushnumber(L, t->settle);
-    } else {
-        int place = place_option(t->provider, field);
-        if (place >= 0) {
-            lua_pushstring(L, t->places[place]);
-        } else {
-            lua_getiuservalue(L, 1, FIELDS);
-            lua_pushvalue(L, 2);
-            lua_rawget(L, -2);
-        }
-    }
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -381,14 +379,16 @@ void target_push_metatable(lua_State *L)
 {
     if (luaL_newmetatable(L, TARGET)) {
         static const luaL_Reg functions[] = {
-            {"__index", target_index},
             {"__newindex", target_newindex},
             {"__tostring", target_show},
             {NULL, NULL},
         };
         luaL_setfuncs(L, functions, 0);
         lua_newtable(L);
-        lua_setfield(L, -2, "methods");
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, "methods");
+        lua_pushcclosure(L, target_index, 1);
+        lua_setfield(L, -2, "__index");
     }
 }
 

@@ -58,8 +58,7 @@ static bool grow(struct buffer *b, size_t needed)
     return true;
 }
 
-/* Makes room for `size` more bytes and the NUL. */
-static bool reserve(struct buffer *b, size_t size)
+bool buffer_reserve(struct buffer *b, size_t size)
 {
     if (b->overflowed)
         return false;
@@ -75,7 +74,7 @@ bool buffer_add(struct buffer *b, const void *bytes, size_t size)
 {
     if (size == 0)
         return !b->overflowed;
-    if (!reserve(b, size))
+    if (!buffer_reserve(b, size))
         return false;
     memcpy(b->data + b->size, bytes, size);
     b->size += size;
@@ -90,7 +89,11 @@ bool buffer_add_text(struct buffer *b, const char *text)
 
 bool buffer_add_char(struct buffer *b, char c)
 {
-    return buffer_add(b, &c, 1);
+    if (b->overflowed || b->size == b->limit || b->size + 1 >= b->capacity)
+        return buffer_add(b, &c, 1);
+    b->data[b->size++] = c;
+    b->data[b->size] = '\0';
+    return true;
 }
 
 bool buffer_printf(struct buffer *b, const char *format, ...)
@@ -103,7 +106,7 @@ bool buffer_printf(struct buffer *b, const char *format, ...)
     bool done = false;
     if (size < 0)
         b->overflowed = true;
-    else if (reserve(b, (size_t)size)) {
+    else if (buffer_reserve(b, (size_t)size)) {
         vsnprintf(b->data + b->size, (size_t)size + 1, format, again);
         b->size += (size_t)size;
         done = true;

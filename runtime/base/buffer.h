@@ -31,6 +31,9 @@ void buffer_wipe(struct buffer *b);
 /* Forgets the bytes and the overflow, keeps the memory for reuse. */
 void buffer_clear(struct buffer *b);
 
+/* Makes room for `size` more bytes, so that adding them moves nothing. */
+bool buffer_reserve(struct buffer *b, size_t size);
+
 bool buffer_add(struct buffer *b, const void *bytes, size_t size);
 bool buffer_add_text(struct buffer *b, const char *text);
 bool buffer_add_char(struct buffer *b, char c);

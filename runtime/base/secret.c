@@ -16,38 +16,62 @@ struct secret {
 
 /* One way in which a registered value may show up in output. */
 struct form {
-    struct form *next; /* of the same bucket */
-    uint32_t hash;     /* of its first PREFIX bytes */
-    bool whole;        /* a registered value itself, not only an encoding of one */
+    struct form *next_prefix;  /* of the same bucket by_prefix */
+    struct form *next_content; /* of the same bucket by_content */
+    struct form *next_plain;   /* of those whose encodings are still to be made */
+    uint32_t prefix;           /* hash of its first PREFIX bytes */
+    uint32_t content;          /* hash of all */
+    bool whole;                /* a registered value itself, not only an encoding of one */
     size_t size;
     const char *label; /* owned by the registry */
     char bytes[];
 };
 
-/* What is found first by: a form is at least this long. */
-enum { PREFIX = 4, FIRST_BUCKETS = 256 };
+enum { PREFIX = SECRET_MIN_REDACTED, FIRST_BUCKETS = 256 };
 
 /* The registry belongs to the process: what was secret once stays so, whoever
- * writes. */
+ * writes. The encodings of a value are made when something is first written
+ * after it was registered: a list of 10,000 connectors registers 20,000 values,
+ * of which none may ever meet an output. */
 static struct {
-    struct form **buckets; /* a power of two of them */
+    struct form **by_prefix;  /* a power of two of them: what a text may start with */
+    struct form **by_content; /* as many: what is known */
     size_t bucket_count, form_count;
+    struct form *plain;
     size_t longest;
     char **labels;
     size_t label_count;
 } registry;
 
-static uint32_t hash_prefix(const char *bytes)
+static uint32_t hash(const char *bytes, size_t size)
 {
-    uint32_t bits;
-    memcpy(&bits, bytes, PREFIX);
-    bits *= UINT32_C(0x9e3779b1);
-    return bits ^ bits >> 15;
+    uint32_t h = UINT32_C(2166136261);
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ (unsigned char)bytes[i]) * UINT32_C(16777619);
+    return h ^ h >> 15;
 }
 
-static struct form **bucket(uint32_t hash)
+static uint32_t hash_prefix(const char *bytes)
 {
-    return &registry.buckets[hash & (registry.bucket_count - 1)];
+    uint64_t bits;
+    memcpy(&bits, bytes, PREFIX);
+    bits *= UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(bits >> 32);
+}
+
+static struct form **bucket(struct form **table, uint32_t value)
+{
+    return &table[value & (registry.bucket_count - 1)];
+}
+
+static void insert(struct form *f)
+{
+    struct form **prefix = bucket(registry.by_prefix, f->prefix);
+    struct form **content = bucket(registry.by_content, f->content);
+    f->next_prefix = *prefix;
+    *prefix = f;
+    f->next_content = *content;
+    *content = f;
 }
 
 /* Keeps at least four buckets for each form, so that a byte of ordinary output
@@ -57,18 +81,23 @@ static bool make_room(void)
     if (registry.bucket_count / 4 > registry.form_count)
         return true;
     size_t count = registry.bucket_count == 0 ? FIRST_BUCKETS : registry.bucket_count * 2;
-    struct form **old = registry.buckets;
+    struct form **old = registry.by_content;
     size_t old_count = registry.bucket_count;
-    struct form **buckets = calloc(count, sizeof *buckets);
-    if (buckets == NULL)
+    struct form **by_prefix = calloc(count, sizeof *by_prefix);
+    struct form **by_content = calloc(count, sizeof *by_content);
+    if (by_prefix == NULL || by_content == NULL) {
+        free(by_prefix);
+        free(by_content);
         return false;
-    registry.buckets = buckets;
+    }
+    free(registry.by_prefix);
+    registry.by_prefix = by_prefix;
+    registry.by_content = by_content;
     registry.bucket_count = count;
     for (size_t i = 0; i < old_count; i++) {
         for (struct form *f = old[i], *next; f != NULL; f = next) {
-            next = f->next;
-            f->next = *bucket(f->hash);
-            *bucket(f->hash) = f;
+            next = f->next_content;
+            insert(f);
         }
     }
     free(old);
@@ -79,29 +108,36 @@ static struct form *find(const char *bytes, size_t size)
 {
     if (registry.bucket_count == 0)
         return NULL;
-    for (struct form *f = *bucket(hash_prefix(bytes)); f != NULL; f = f->next)
-        if (f->size == size && memcmp(f->bytes, bytes, size) == 0)
-            return f;
-    return NULL;
+    uint32_t content = hash(bytes, size);
+    struct form *f = *bucket(registry.by_content, content);
+    while (f != NULL && (f->content != content || f->size != size ||
+                         memcmp(f->bytes, bytes, size) != 0))
+        f = f->next_content;
+    return f;
+}
+
+/* NULL: out of memory. */
+static struct form *make_form(const char *label, const char *bytes, size_t size)
+{
+    struct form *f = malloc(sizeof *f + size);
+    if (f == NULL || !make_room()) {
+        free(f);
+        return NULL;
+    }
+    *f = (struct form){ .prefix = hash_prefix(bytes), .content = hash(bytes, size),
+                        .size = size, .label = label };
+    memcpy(f->bytes, bytes, size);
+    insert(f);
+    registry.form_count++;
+    if (size > registry.longest)
+        registry.longest = size;
+    return f;
 }
 
 static bool add_form(const char *label, const char *bytes, size_t size)
 {
-    if (size < SECRET_MIN_REDACTED || find(bytes, size) != NULL)
-        return true;
-    struct form *f = malloc(sizeof *f + size);
-    if (f == NULL || !make_room()) {
-        free(f);
-        return false;
-    }
-    *f = (struct form){ .hash = hash_prefix(bytes), .size = size, .label = label };
-    memcpy(f->bytes, bytes, size);
-    f->next = *bucket(f->hash);
-    *bucket(f->hash) = f;
-    registry.form_count++;
-    if (size > registry.longest)
-        registry.longest = size;
-    return true;
+    return size < SECRET_MIN_REDACTED || find(bytes, size) != NULL ||
+           make_form(label, bytes, size) != NULL;
 }
 
 /* Base64 of a text in which the value starts `skew` bytes after a multiple of
@@ -193,9 +229,23 @@ bool secret_register(const char *label, const char *bytes, size_t size)
     if (known != NULL && known->whole)
         return true;
     const char *kept = keep_label(label);
-    if (kept == NULL || !add_form(kept, bytes, size) || !add_encodings(kept, bytes, size))
+    if (kept == NULL)
         return false;
-    find(bytes, size)->whole = true; /* last: only now is everything in place */
+    struct form *f = known != NULL ? known : make_form(kept, bytes, size);
+    if (f == NULL)
+        return false;
+    f->whole = true;
+    f->label = kept;
+    f->next_plain = registry.plain;
+    registry.plain = f;
+    return true;
+}
+
+static bool encode_plain(void)
+{
+    for (struct form *f; (f = registry.plain) != NULL; registry.plain = f->next_plain)
+        if (!add_encodings(f->label, f->bytes, f->size))
+            return false;
     return true;
 }
 
@@ -268,7 +318,8 @@ const char *secret_label(const struct secret *s)
 static const struct form *match(const char *bytes, size_t size)
 {
     const struct form *best = NULL;
-    for (const struct form *f = *bucket(hash_prefix(bytes)); f != NULL; f = f->next)
+    const struct form *f = *bucket(registry.by_prefix, hash_prefix(bytes));
+    for (; f != NULL; f = f->next_prefix)
         if (f->size <= size && (best == NULL || f->size > best->size) &&
             memcmp(f->bytes, bytes, f->size) == 0)
             best = f;
@@ -298,6 +349,8 @@ bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 {
     if (registry.form_count == 0)
         return buffer_add(out, bytes, size);
+    if (!encode_plain())
+        return false; /* better not written than written in clear */
     size_t run = 0, i = 0;
     while (size - i >= SECRET_MIN_REDACTED) {
         const struct form *f = match(bytes + i, size - i);
@@ -317,21 +370,23 @@ bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 
 size_t secret_longest(void)
 {
+    encode_plain(); /* if memory fails, the redaction that follows fails too */
     return registry.longest;
 }
 
 void secret_forget_all(void)
 {
     for (size_t i = 0; i < registry.bucket_count; i++) {
-        for (struct form *f = registry.buckets[i], *next; f != NULL; f = next) {
-            next = f->next;
+        for (struct form *f = registry.by_content[i], *next; f != NULL; f = next) {
+            next = f->next_content;
             explicit_bzero(f->bytes, f->size);
             free(f);
         }
     }
     for (size_t i = 0; i < registry.label_count; i++)
         free(registry.labels[i]);
-    free(registry.buckets);
+    free(registry.by_prefix);
+    free(registry.by_content);
     free(registry.labels);
     memset(&registry, 0, sizeof registry);
 }

@@ -15,6 +15,11 @@ bool text_is_utf8(const char *bytes, size_t size);
 /* True when a byte below 0x20 or 0x7f is among them (NUL, CR and LF too). */
 bool text_has_control(const char *bytes, size_t size);
 
+/* True when all of them are printable ASCII other than '"' and '\\': such bytes
+ * are UTF-8 without controls, and stand for themselves in JSON. False for bytes
+ * that need a closer look, and may be either. */
+bool text_is_plain(const char *bytes, size_t size);
+
 /* Why the bytes cannot be one segment of a URL path, as an English clause that
  * follows the argument's name ("is empty", "holds a control character", …), or
  * NULL when they can. Refused: empty, ".", "..", control characters, bytes

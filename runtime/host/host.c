@@ -23,8 +23,8 @@
 
 struct host {
     lua_State *L;
-    struct clock clock;
-    struct transport *transport;
+    struct clock clock;          /* of a host_new */
+    struct transport *transport; /* likewise: owned; NULL when it is the caller's */
     struct engine *engine;
 };
 
@@ -200,39 +200,58 @@ static int panic(lua_State *L)
     return 0;
 }
 
-struct host *host_new(const struct options *options, lua_Alloc allocate, void *allocate_data,
-                      char **why)
+static struct host *fail(struct host *h, const char *fault, char **why)
 {
-    *why = NULL;
-    struct host *h = calloc(1, sizeof *h);
-    const char *fault = "not enough memory";
-    if (h == NULL)
-        goto failed;
-    clock_system(&h->clock);
-    h->transport = transport_curl(&fault);
-    if (h->transport == NULL)
-        goto failed;
-    fault = "not enough memory";
-    h->engine = engine_new(h->transport, &h->clock);
+    *why = strdup(fault != NULL ? fault : "unknown error");
+    host_free(h);
+    return NULL;
+}
+
+/* Takes the host over: it is freed when that fails. */
+static struct host *open_over(struct host *h, struct transport *transport, struct clock *clock,
+                              const struct options *options, lua_Alloc allocate,
+                              void *allocate_data, char **why)
+{
+    h->engine = engine_new(transport, clock);
     if (h->engine == NULL)
-        goto failed;
+        return fail(h, "not enough memory", why);
     h->L = lua_newstate(allocate != NULL ? allocate : allocate_plain, allocate_data);
     if (h->L == NULL)
-        goto failed;
+        return fail(h, "not enough memory", why);
     lua_atpanic(h->L, panic);
     lua_gc(h->L, LUA_GCGEN, 0, 0);
     lua_pushcfunction(h->L, set_up);
     lua_pushlightuserdata(h->L, h);
     lua_pushlightuserdata(h->L, (void *)options);
-    if (lua_pcall(h->L, 2, 0, 0) != LUA_OK) {
-        fault = lua_tostring(h->L, -1);
-        goto failed;
-    }
+    if (lua_pcall(h->L, 2, 0, 0) != LUA_OK)
+        return fail(h, lua_tostring(h->L, -1), why);
     return h;
-failed:
-    *why = strdup(fault != NULL ? fault : "unknown error");
-    host_free(h);
-    return NULL;
+}
+
+struct host *host_new(const struct options *options, lua_Alloc allocate, void *allocate_data,
+                      char **why)
+{
+    *why = NULL;
+    const char *fault = "not enough memory";
+    struct host *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return fail(NULL, fault, why);
+    clock_system(&h->clock);
+    h->transport = transport_curl(&fault);
+    if (h->transport == NULL)
+        return fail(h, fault, why);
+    return open_over(h, h->transport, &h->clock, options, allocate, allocate_data, why);
+}
+
+struct host *host_new_over(struct transport *transport, struct clock *clock,
+                           const struct options *options, lua_Alloc allocate,
+                           void *allocate_data, char **why)
+{
+    *why = NULL;
+    struct host *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return fail(NULL, "not enough memory", why);
+    return open_over(h, transport, clock, options, allocate, allocate_data, why);
 }
 
 void host_simulate(struct host *h, const char *url)
@@ -312,4 +331,37 @@ int host_report(lua_State *L)
     log_line(LOG_ERROR, "%s", lua_tostring(L, -1));
     lua_pop(L, 1);
     return code;
+}
+
+int host_run(lua_State *L, int nargs)
+{
+    int base = lua_gettop(L) - nargs;
+    if (host_call(L, nargs) != LUA_OK)
+        return host_report(L);
+    int code = 0;
+    if (lua_gettop(L) >= base && lua_isinteger(L, base)) {
+        lua_Integer n = lua_tointeger(L, base);
+        code = n >= 0 && n <= 255 ? (int)n : 1;
+    }
+    lua_settop(L, base - 1);
+    return code;
+}
+
+int host_audit(lua_State *L, int code)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "kelp.reconcile") != LUA_TTABLE || interrupt_pending()) {
+        lua_pop(L, 2);
+        return code;
+    }
+    lua_getfield(L, -1, "audit");
+    int base = lua_gettop(L);
+    if (host_call(L, 0) != LUA_OK) {
+        int failure = host_report(L);
+        lua_settop(L, base - 3);
+        return failure;
+    }
+    bool doubles = lua_tointeger(L, base) > 0;
+    lua_settop(L, base - 3);
+    return doubles ? 4 : code;
 }

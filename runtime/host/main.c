@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNKNOWN = 4 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* A second Ctrl-C, while the first is still being obeyed, ends the process at
  * once. */
@@ -38,22 +38,6 @@ static void catch_interrupt(void)
     sigaction(SIGINT, &action, NULL);
 }
 
-/* Calls the chunk below `nargs` arguments. Returns its exit code: the integer
- * that it returns, if it returns one. */
-static int call_chunk(lua_State *L, int nargs)
-{
-    int base = lua_gettop(L) - nargs;
-    if (host_call(L, nargs) != LUA_OK)
-        return host_report(L);
-    int code = 0;
-    if (lua_gettop(L) >= base && lua_isinteger(L, base)) {
-        lua_Integer n = lua_tointeger(L, base);
-        code = n >= 0 && n <= 255 ? (int)n : EXIT_FAILED;
-    }
-    lua_settop(L, base - 1);
-    return code;
-}
-
 static int report_load(lua_State *L)
 {
     host_report(L);
@@ -64,7 +48,7 @@ static int run_text(lua_State *L, const char *text)
 {
     if (luaL_loadbufferx(L, text, strlen(text), "=(command line)", "t") != LUA_OK)
         return report_load(L);
-    return call_chunk(L, 0);
+    return host_run(L, 0);
 }
 
 /* -l mod, or -l g=mod: g = require "mod". */
@@ -172,7 +156,7 @@ static int run_script(lua_State *L, const struct options *o)
     if (code != 0)
         return code;
     int n = push_arguments(L, o);
-    return call_chunk(L, n);
+    return host_run(L, n);
 }
 
 /* $XDG_STATE_HOME/kelp/history */
@@ -209,24 +193,6 @@ static int run_actions(lua_State *L, const struct options *o)
     return 0;
 }
 
-/* Creates that were in doubt are looked at once more before the run counts as
- * done: 4 when there are two of one, or the look fails. */
-static int audit(lua_State *L, int code)
-{
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    if (lua_getfield(L, -1, "kelp.reconcile") != LUA_TTABLE || interrupt_pending()) {
-        lua_pop(L, 2);
-        return code;
-    }
-    lua_getfield(L, -1, "audit");
-    int base = lua_gettop(L);
-    if (host_call(L, 0) != LUA_OK)
-        return host_report(L);
-    bool doubles = lua_tointeger(L, base) > 0;
-    lua_settop(L, base - 3);
-    return doubles ? EXIT_UNKNOWN : code;
-}
-
 struct program {
     const struct options *options;
     struct host *host;
@@ -247,7 +213,7 @@ static int protected_main(lua_State *L)
         p->code = run_script(L, o);
     if (o->interactive || (bare && o->action_count == 0 && !o->version && terminal))
         p->code = run_repl(L);
-    p->code = audit(L, p->code);
+    p->code = host_audit(L, p->code);
     return 0;
 }
 

@@ -73,13 +73,16 @@ local function absent(target, what, name)
   refuse(target, "not_found", what, name, ("there is no connector '%s'"):format(name))
 end
 
+-- True for a connector of this target whose id is known already.
+local function at_hand(target, connector)
+  return type(connector) == "table" and connector.id ~= nil and connector.target == target
+end
+
 -- What the provider addresses the connector by: its name, or its id.
 local function address(target, what, connector)
   local name = name_of(what, connector)
   if not target.can.address_by_id then return name, name end
-  if raw.is_connector(connector) and connector.id and connector.target == target then
-    return connector.id, name
-  end
+  if at_hand(target, connector) then return connector.id, name end
   local found = pick(target, what, name)
   if not found then absent(target, what, name) end
   return found.id, name
@@ -154,7 +157,7 @@ end
 function verb.get(target, connector)
   local name = name_of("get", connector)
   if target.can.address_by_id then
-    if raw.is_connector(connector) and connector.id and connector.target == target then
+    if at_hand(target, connector) then
       return exchange(target, "get", connector.id, name)
     end
     local found = pick(target, "get", name)
@@ -207,6 +210,7 @@ end
 -- Splits changes into what to set and what to remove (kelp.null).
 local function split(changes)
   local set, removed = {}, {}
+  if not raw.has_null(changes) then return changes, removed end
   for key, value in pairs(changes) do
     if value == raw.json.null then removed[key] = true else set[key] = value end
   end
@@ -238,20 +242,24 @@ function verb.update(target, connector, changes, options)
   check_config("update", changes)
   options = check_options("update", options, { keep_masked = true })
   local set, removed = split(changes)
-  local shown = name_of("update", connector)
-  if next(removed) and not target.can.remove_keys then
+  local shown, can = name_of("update", connector), target.can
+  if next(removed) and not can.remove_keys then
     refuse(target, "unsupported", "update", shown,
       ("a key cannot be removed there: %s"):format(table.concat(sorted_keys(removed), ", ")))
   end
   if removed.name or removed["connector.class"] then
     refuse(target, "invalid", "update", shown, "name and connector.class cannot be removed")
   end
-  normalise(target, "update", shown, set)
   if not next(changes) then
     refuse(target, "invalid", "update", shown, "there is nothing to change: the table is empty")
   end
+  if can.merge and at_hand(target, connector) then
+    return named(connector.id, shown, reconcile.config, target, "update", connector.id, shown, set)
+  end
+  -- Bad values are refused before the first of several requests.
+  normalise(target, "update", shown, set)
   local at, name = address(target, "update", connector)
-  if target.can.merge then
+  if can.merge then
     return named(at, name, reconcile.config, target, "update", at, name, set)
   end
   local current = raw.exchange(target, "get", name)
