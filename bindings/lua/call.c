@@ -20,7 +20,7 @@
 
 static const char EXCHANGE[] = "kelp.exchange";
 
-enum { MAX_BODY_SENT = 32 * 1024 * 1024, MAX_URL = 16 * 1024 };
+enum { MAX_BODY_SENT = 32 * 1024 * 1024, MAX_URL = 16 * 1024, LARGE_BODY = 4 * 1024 * 1024 };
 
 struct pending {
     struct exchange exchange;
@@ -176,7 +176,7 @@ static void push_fault(lua_State *L, struct pending *p)
 static int read_answer(lua_State *L)
 {
     struct pending *p = lua_touserdata(L, 1);
-    const struct reply *r = &p->exchange.transfer.reply;
+    struct reply *r = &p->exchange.transfer.reply;
     enum answer answer = p->target->provider->routes[p->call.verb].answer;
     lua_settop(L, 0);
     if (r->body.size == 0) {
@@ -185,7 +185,14 @@ static int read_answer(lua_State *L)
         lua_pushboolean(L, 1);
         return 1;
     }
-    json_decode(L, buffer_text(&r->body), r->body.size);
+    /* A list may be large: its text is not twice in memory, and gone before the
+     * records are made. */
+    size_t size = r->body.size;
+    lua_pushlstring(L, r->body.data, size);
+    buffer_wipe(&r->body);
+    json_decode_string(L);
+    if (size > LARGE_BODY)
+        lua_gc(L, LUA_GCCOLLECT);
     if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, r))
         return lua_error(L);
     p->target->provider->read(L, answer);

@@ -52,10 +52,9 @@ bool config_is_injected(const char *key)
     return strncmp(key, injected_prefix, sizeof injected_prefix - 1) == 0;
 }
 
-bool config_is_secret_key(const char *key)
+static bool judge_key(const char *key, size_t n)
 {
     char folded[256];
-    size_t n = strlen(key);
     if (n >= sizeof folded)
         return true; /* no connector has such a key; hide what cannot be judged */
     for (size_t i = 0; i <= n; i++) {
@@ -70,6 +69,28 @@ bool config_is_secret_key(const char *key)
             return true;
     }
     return false;
+}
+
+/* The keys of a list of connectors are the same few again and again. */
+bool config_is_secret_key(const char *key)
+{
+    enum { LONGEST = 47, PLACES = 256 };
+    static struct {
+        char key[LONGEST + 1];
+        bool secret;
+    } known[PLACES];
+    size_t n = strlen(key);
+    if (n == 0 || n > LONGEST)
+        return judge_key(key, n);
+    unsigned hash = 2166136261u;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (unsigned char)key[i]) * 16777619u;
+    hash = (hash ^ hash >> 16) % PLACES;
+    if (strcmp(known[hash].key, key) != 0) {
+        memcpy(known[hash].key, key, n + 1);
+        known[hash].secret = judge_key(key, n);
+    }
+    return known[hash].secret;
 }
 
 int config_is_mask_call(lua_State *L)

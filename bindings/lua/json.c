@@ -193,6 +193,14 @@ void json_decode(lua_State *L, const char *text, size_t size)
     decode(L, text, size, 0);
 }
 
+void json_decode_string(lua_State *L)
+{
+    size_t size;
+    const char *text = lua_tolstring(L, -1, &size);
+    decode(L, text, size, lua_gettop(L));
+    lua_remove(L, -2);
+}
+
 void json_encode(lua_State *L)
 {
     struct codec *c = push_codec(L);

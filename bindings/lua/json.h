@@ -36,6 +36,10 @@ int luaopen_kelp_json(struct lua_State *L);
  * The module must have been opened in this state. [-0, +1, e] */
 void json_decode(struct lua_State *L, const char *text, size_t size);
 
+/* Replaces the string at the top by the value that it is the JSON text of. Raises
+ * as json_decode. [-1, +1, e] */
+void json_decode_string(struct lua_State *L);
+
 /* Replaces the value at the top by its JSON text. Raises a string. [-1, +1, e] */
 void json_encode(struct lua_State *L);
 
