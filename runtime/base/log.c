@@ -27,9 +27,9 @@ static struct {
     int fd;
     char progress[PROGRESS_MAX_BYTES]; /* what the live line shows, "" for none */
     bool mid_line; /* output to a terminal stopped inside a line */
-} sink = { .level = LOG_WARNING, .fd = STDERR_FILENO };
+} sink = { .level = LOG_NOTICE, .fd = STDERR_FILENO };
 
-static const char *const level_names[] = { "none", "error", "warning", "info", "debug", "trace" };
+static const char *const level_names[] = { "none", "error", "warning", "notice", "info", "debug", "trace" };
 enum { LEVELS = sizeof level_names / sizeof level_names[0] };
 
 void log_set_level(enum log_level level)
@@ -112,7 +112,8 @@ static bool cut(struct buffer *b)
  * line of the log. */
 static bool add_text_line(struct buffer *out, enum log_level level, const struct buffer *message)
 {
-    if (!buffer_printf(out, "kelp: %s: ", level_names[level]))
+    if (!buffer_add_text(out, "kelp: ") ||
+        (level != LOG_NOTICE && !buffer_printf(out, "%s: ", level_names[level])))
         return false;
     for (size_t i = 0; i < message->size; i++)
         if (!buffer_add_char(out, message->data[i]) ||

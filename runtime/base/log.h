@@ -10,15 +10,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum log_level { LOG_NONE, LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_TRACE };
+/* LOG_NOTICE is what a person who started the run wants to know while it goes on:
+ * its progress, its waits; such a line has no word for its level. */
+enum log_level { LOG_NONE, LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG, LOG_TRACE };
 
 /* What is written: lines at `level` and more urgent ones. Starts at
- * LOG_WARNING, text, file descriptor 2. */
+ * LOG_NOTICE, text, file descriptor 2. */
 void log_set_level(enum log_level level);
 void log_set_json(bool json);
 void log_set_descriptor(int fd);
 
-/* The level of that name (none error warning info debug trace), or -1. */
+/* The level of that name (none error warning notice info debug trace), or -1. */
 int log_level_of(const char *name);
 bool log_enabled(enum log_level level);
 

@@ -8,6 +8,10 @@
 
 enum { DEFAULT_CONCURRENCY = 32, FIRST_LIMIT = 4 };
 
+/* Seconds between two steps of the limit, below and above EASY_LIMIT. */
+enum { EASY_LIMIT = 12 };
+static const double easy_step = 0.12, hard_step = 0.4;
+
 /* Of the retry quota, in tokens. */
 static const double quota_full = 500, quota_restart = 100;
 static const double cost_failure = 14, cost_throttle = 5;
@@ -17,7 +21,7 @@ enum { CIRCUIT_FAILURES = 10 }; /* in a row */
 static const double probe_every = 30; /* seconds */
 
 /* A 429 without a hint: seconds, doubled by each group of them without a success. */
-static const double blind_gate = 1, blind_gate_least = 0.1, blind_gate_most = 60;
+static const double blind_gate = 1, blind_gate_least = 0.25, blind_gate_most = 60;
 static const double longest_gate = 86400;
 
 struct pace {
@@ -30,7 +34,7 @@ struct pace {
 
     int in_flight, most;
     double limit;
-    double cut_at;
+    double cut_at, grown_at;
     bool cut;             /* ever */
     int successes;        /* since the limit last changed */
 
@@ -49,7 +53,7 @@ struct pace *pace_new(struct clock *clock, const struct pace_settings *settings)
     p->most = settings->concurrency > 0 ? settings->concurrency : DEFAULT_CONCURRENCY;
     p->limit = p->most < FIRST_LIMIT ? p->most : FIRST_LIMIT;
     p->quota = quota_full;
-    p->gate = p->cut_at = p->refused_at = -INFINITY;
+    p->gate = p->cut_at = p->grown_at = p->refused_at = -INFINITY;
     rate_init(&p->rate, settings->rate, settings->burst, clock_now(clock));
     return p;
 }
@@ -72,7 +76,7 @@ static double held_back(struct pace *p, double now, const char **why)
         *why = p->paused;
         return p->probe_at - now;
     }
-    double wait = rate_ask(&p->rate, now);
+    double wait = rate_ask(&p->rate, now, p->limit);
     if (wait > 0)
         *why = "rate limit";
     return wait;
@@ -108,16 +112,20 @@ static void cut_limit(struct pace *p, const struct pace_slot *slot, double facto
 }
 
 /* `in_flight` counts the one that has just succeeded. Until the first cut the limit
- * grows twice as fast: nothing is known, and 4 is little for a distant server. */
+ * grows twice as fast, for nothing is known and 4 is little for a distant server; but
+ * never faster than the answers of a server that has had enough come back. */
 static void grow_limit(struct pace *p, int in_flight)
 {
+    double now = clock_now(p->clock);
     if (in_flight < p->limit / 2)
         return;
     p->successes++;
-    if (p->successes >= (p->cut ? p->limit : p->limit / 2)) {
-        p->limit = fmin(p->most, p->limit + 1);
-        p->successes = 0;
-    }
+    if (p->successes < (p->cut ? p->limit : p->limit / 2) ||
+        now < p->grown_at + (p->limit < EASY_LIMIT ? easy_step : hard_step))
+        return;
+    p->limit = fmin(p->most, p->limit + 1);
+    p->successes = 0;
+    p->grown_at = now;
 }
 
 static void pause_sending(struct pace *p, const char *why)
@@ -158,12 +166,11 @@ static void close_gate(struct pace *p, double seconds)
 }
 
 static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
-                             const struct reply *reply, struct rate_point seen)
+                             const struct reply *reply)
 {
     double now = clock_now(p->clock), hint;
-    bool hinted = retry_hint(reply, p->clock, &hint) && hint > 0;
     bool first = slot->at > p->refused_at; /* of its group */
-    if (hinted) {
+    if (retry_hint(reply, p->clock, &hint) && hint > 0) {
         close_gate(p, hint);
     } else if (first) {
         double most = fmin(blind_gate_most, ldexp(blind_gate, p->blind_gates));
@@ -173,7 +180,7 @@ static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
     cut_limit(p, slot, 0.7);
     if (first) {
         p->refused_at = now;
-        rate_refused(&p->rate, seen, now, p->gate);
+        rate_refused(&p->rate, (struct rate_point){ slot->at, slot->number }, now, p->gate);
     }
 }
 
@@ -184,19 +191,6 @@ static bool is_our_own(enum fault fault)
            fault == FAULT_TOO_LARGE;
 }
 
-static void answered(struct pace *p, const struct pace_slot *slot, const struct reply *reply)
-{
-    double now = clock_now(p->clock);
-    struct rate_point seen = rate_seen(&p->rate, slot->at, now);
-    struct retry_limits limits;
-    bool refused = reply->status == 429;
-    if (retry_limits(reply, &limits))
-        rate_shown(&p->rate, seen, &limits, refused, now);
-    rate_answered(&p->rate, slot->number, refused);
-    if (refused)
-        refused_for_rate(p, slot, reply, seen);
-}
-
 void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
                 const struct reply *reply)
 {
@@ -204,10 +198,13 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
         return;
     slot->taken = false;
     int in_flight = p->in_flight--;
+    if (reply != NULL && reply->fault == FAULT_NONE)
+        rate_answered(&p->rate, (struct rate_point){ slot->at, slot->number }, reply,
+                      clock_now(p->clock));
+    else
+        rate_lost(&p->rate, slot->number);
     if (reply == NULL || is_our_own(reply->fault))
         return;
-    if (reply->fault == FAULT_NONE)
-        answered(p, slot, reply);
     switch (outcome) {
     case OUTCOME_DONE:
     case OUTCOME_REFUSED:
@@ -215,6 +212,8 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
         succeeded(p, slot);
         break;
     case OUTCOME_REJECTED:
+        if (reply->status == 429)
+            refused_for_rate(p, slot, reply);
         failed(p, slot, cost_throttle, false);
         break;
     case OUTCOME_NOT_SENT:

@@ -363,5 +363,5 @@ int host_audit(lua_State *L, int code)
     }
     bool doubles = lua_tointeger(L, base) > 0;
     lua_settop(L, base - 3);
-    return doubles ? 4 : code;
+    return interrupt_pending() ? 130 : doubles ? 4 : code;
 }

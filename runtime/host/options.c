@@ -240,7 +240,7 @@ static bool is_script(const char *word)
 
 void options_defaults(struct options *o)
 {
-    *o = (struct options){.log_level = LOG_WARNING};
+    *o = (struct options){.log_level = LOG_NOTICE};
 }
 
 bool options_parse(struct options *o, int argc, char **argv, struct buffer *error)

@@ -51,16 +51,14 @@ local function source(name, items)
       asking = true
       local ok, item = pcall(items)
       asking = false
-      local waiting = table.remove(queue, 1)
-      if waiting then raw.wake(waiting) end
-      if not ok then
-        ended = true
-        error(item, 0)
-      end
-      if item == nil then
-        ended = true
-        return nil
-      end
+      ended = not ok or item == nil
+      -- One may ask next; after the end all of them shall see it.
+      repeat
+        local waiting = table.remove(queue, 1)
+        if waiting then raw.wake(waiting) end
+      until not waiting or not ended
+      if not ok then error(item, 0) end
+      if ended then return nil end
       n = n + 1
       return item, n
     end
@@ -76,7 +74,8 @@ end
 
 -- An error after which every other item would fail in the same way.
 local function ends_the_run(failure)
-  return raw.is_error(failure) and (failure.kind == "unauthorized" or failure.paused)
+  return raw.is_error(failure)
+    and (failure.kind == "unauthorized" or failure.cause == "unauthorized" or failure.paused)
 end
 
 local function run(name, items, fn, options, keep)
@@ -104,7 +103,9 @@ local function run(name, items, fn, options, keep)
       if ok then
         result.done = result.done + 1
         if keep then keep(n, value) end
-      elseif raw.is_error(value) and value.kind == "cancelled" then
+      elseif raw.is_error(value) and (value.kind == "cancelled" or value.cause == "cancelled") then
+        -- The job ends without a report, so what it leaves in doubt is named here.
+        if value.kind == "unknown_outcome" then raw.log("error", tostring(value)) end
         error(value, 0)
       else
         result:add_failure(item, value)

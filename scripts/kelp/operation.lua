@@ -314,7 +314,8 @@ end
 for _, name in ipairs { "pause", "resume" } do
   verb[name] = function(target, connector, options)
     check_options(name, options, {})
-    return exchange(target, name, address(target, name, connector))
+    local at, shown = address(target, name, connector)
+    return named(at, shown, reconcile.state, target, name, at)
   end
 end
 

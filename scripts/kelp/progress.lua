@@ -47,7 +47,7 @@ function progress.start(report, total, in_flight)
     while true do
       raw.sleep(terminal and EVERY_ON_TERMINAL or EVERY_ELSEWHERE)
       local text = progress.text(report, total, in_flight(), raw.now() - start, raw.pace())
-      if terminal then raw.progress(text) else raw.log("info", text) end
+      if terminal then raw.progress(text) else raw.log("notice", text) end
     end
   end)
   return setmetatable({}, { __close = function()

@@ -12,7 +12,7 @@ local reconcile = {}
 local LOOKS = 4
 
 -- Creates whose outcome was in doubt in this run, for the audit at its end:
--- target -> { name = true }.
+-- target -> name -> { expected = how many there should be, deleted = { id = true } }.
 local doubtful = {}
 
 local function is_ambiguous(failure)
@@ -20,25 +20,45 @@ local function is_ambiguous(failure)
 end
 
 local function say(target, verb, name, text)
-  raw.log("info", ("%s %s on %s: %s"):format(verb, name, target.label, text))
+  raw.log("notice", ("%s %s on %s: %s"):format(verb, name, target.label, text))
 end
 
--- A server that gives the same refusal twice means it: Confluent answers 500 for
--- a class that does not exist.
+-- A server's own 500 that comes twice in the same words is a refusal: Confluent
+-- answers so for a class that does not exist. Gateways (502 and above) always use
+-- the same words and do not know what was done behind them.
 local function same_answer(a, b)
-  return a ~= nil and a.status ~= nil and a.status == b.status and a.message == b.message
+  return a ~= nil and a.status == 500 and b.status == 500 and a.message == b.message
     and a.kind == "server"
+end
+
+-- True for what ends a task's waits: nothing may be sent after it.
+local function is_cancelled(failure)
+  return raw.is_error(failure) and (failure.kind == "cancelled" or failure.cause == "cancelled")
 end
 
 -- Every failure of the last attempt says how many there were.
 local function give_up(failure, attempts, kind, message)
   failure.attempts = attempts
   if kind then
-    failure.cause = failure.cause or failure.kind
+    if failure.kind ~= kind then failure.cause = failure.cause or failure.kind end
     failure.kind = kind
     failure.message = message:format(failure.message)
   end
   error(failure, 0)
+end
+
+-- The same for a failure that came between two tries, of which the first is in
+-- doubt: that is what counts.
+local function interrupted(doubtful_one, failure, attempts, message)
+  doubtful_one.cause = raw.is_error(failure) and (failure.cause or failure.kind) or "error"
+  doubtful_one.sent = "maybe"
+  give_up(doubtful_one, attempts, "unknown_outcome", message)
+end
+
+-- Waits before the next try of what is in doubt.
+local function back_off(doubtful_one, attempts, message)
+  local ok, failure = pcall(raw.sleep, raw.backoff(attempts))
+  if not ok then interrupted(doubtful_one, failure, attempts, message) end
 end
 
 -- The connectors of that name as the provider shows them now.
@@ -77,40 +97,61 @@ local function has_secret(config)
   return false
 end
 
--- Looks until something of that name is there or absence can be believed.
-local function look_until_settled(target, name)
+-- Calls see(…) until it returns something, or what it does not see can be
+-- believed not to be there.
+local function until_settled(target, see, ...)
   for n = 1, LOOKS do
     if n > 1 then raw.sleep(n == 2 and target.settle or target.settle / 2) end
-    local found = look(target, name)
-    if #found > 0 then return found end
+    local seen = see(...)
+    if seen then return seen end
   end
-  return {}
+end
+
+local function look_for(target, name)
+  local found = look(target, name)
+  return found[1] and found
+end
+
+-- The connector, if it shows the config that was sent. Secrets are not shown, so
+-- with one in it nothing can be said.
+local function look_for_config(target, at, wanted)
+  local shown = raw.exchange(target, "get", at)
+  return not has_secret(wanted) and matches(shown.config or {}, wanted) and shown or nil
 end
 
 local function doubt(target, name)
   doubtful[target] = doubtful[target] or {}
-  doubtful[target][name] = true
+  doubtful[target][name] = doubtful[target][name] or { expected = 0, deleted = {} }
 end
 
---- Makes the connector once: at most one create of ours takes effect, or the
---- error is `unknown_outcome` and names it.
-function reconcile.create(target, name, config)
+local function doubts(target, name)
+  return doubtful[target] and doubtful[target][name]
+end
+
+local function create(target, name, config)
   local wanted = raw.normalise(config, not target.can.address_by_id and name or nil)
   local previous
   for attempt = 1, target.attempts do
     local ok, result = pcall(raw.exchange, target, "create", name, config)
     if ok then return result end
     local exists_now = raw.is_error(result) and result.kind == "exists" and previous ~= nil
-    if not is_ambiguous(result) and not exists_now then error(result, 0) end
+    if not is_ambiguous(result) and not exists_now then
+      if previous then
+        interrupted(previous, result, attempt,
+          "it may have been made, and it could not be tried again: %s")
+      end
+      error(result, 0)
+    end
     if is_ambiguous(result) then doubt(target, name) end
+    if is_cancelled(result) then error(result, 0) end
     say(target, "create", name, ("outcome in doubt (%s); looking whether it was made")
       :format(result.message))
-    local looked, found = pcall(look_until_settled, target, name)
+    local looked, found = pcall(until_settled, target, look_for, target, name)
     if not looked then
-      if raw.is_error(found) and found.kind == "cancelled" then error(found, 0) end
-      give_up(result, attempt, "unknown_outcome",
+      interrupted(result, found, attempt,
         "it may have been made, and looking for it failed too: %s")
     end
+    found = found or {}
     if #found > 1 then
       local ids = {}
       for i, c in ipairs(found) do ids[i] = c.id or c.name end
@@ -132,94 +173,156 @@ function reconcile.create(target, name, config)
     if same_answer(previous, result) then give_up(result, attempt) end
     previous = result
     if attempt == target.attempts then
-      give_up(result, attempt, result.kind == "server" and "server" or "unknown_outcome",
-        "it could not be seen after %s")
+      if result.status == 500 then give_up(result, attempt) end
+      give_up(result, attempt, "unknown_outcome", "it could not be seen after %s")
     end
     say(target, "create", name, "it was not made; sending it again")
   end
 end
 
+--- Makes the connector once: at most one create of ours takes effect, or the
+--- error is `unknown_outcome` and names it.
+function reconcile.create(target, name, config)
+  local ok, result = pcall(create, target, name, config)
+  local entry = doubts(target, name)
+  if entry and (ok or raw.is_error(result)
+      and (result.kind == "unknown_outcome" or result.kind == "exists")) then
+    entry.expected = entry.expected + 1
+  end
+  if ok then return result end
+  error(result, 0)
+end
+
 --- Writes a config (verb "update" or "put"): sends it again unless the provider
 --- shows that it has it.
 function reconcile.config(target, verb, at, name, config, options)
+  local unknown = "whether the config was changed is not known: %s"
   local wanted, previous
   for attempt = 1, target.attempts do
     local ok, result = pcall(raw.exchange, target, verb, at, config, options)
     if ok then return result end
-    if not is_ambiguous(result) then error(result, 0) end
+    if not is_ambiguous(result) then
+      if previous then interrupted(previous, result, attempt, unknown) end
+      error(result, 0)
+    end
+    if is_cancelled(result) then error(result, 0) end
     wanted = wanted or raw.normalise(config)
-    local looked, shown = pcall(raw.exchange, target, "get", at)
-    if looked and not has_secret(wanted) and matches(shown.config or {}, wanted) then
+    local looked, shown
+    local refused = same_answer(previous, result) and not has_secret(wanted)
+    if refused then
+      looked, shown = pcall(until_settled, target, look_for_config, target, at, wanted)
+    else
+      looked, shown = pcall(look_for_config, target, at, wanted)
+    end
+    if looked and shown then
       say(target, verb, name, "outcome was in doubt; the config is there")
       return shown
     end
-    if looked and same_answer(previous, result) then give_up(result, attempt) end
+    if looked and refused then give_up(result, attempt) end
+    if is_cancelled(shown) then interrupted(result, shown, attempt, unknown) end
     previous = result
-    if attempt == target.attempts then
-      give_up(result, attempt, "unknown_outcome", "whether the config was changed is not known: %s")
-    end
+    if attempt == target.attempts then give_up(result, attempt, "unknown_outcome", unknown) end
     say(target, verb, name, "outcome in doubt; sending the same config again")
-    raw.sleep(raw.backoff(attempt))
+    back_off(result, attempt, unknown)
   end
 end
 
 --- Restarts: whether one happened cannot be seen afterwards, so it is sent again
 --- (at least once), unless `at_most_once`.
 function reconcile.event(target, verb, at, name, at_most_once)
+  local unknown = "whether it was restarted is not known: %s"
+  local previous
   for attempt = 1, target.attempts do
     local ok, result = pcall(raw.exchange, target, verb, at)
     if ok then return result end
-    if not is_ambiguous(result) then error(result, 0) end
-    if at_most_once or attempt == target.attempts then
-      give_up(result, attempt, "unknown_outcome", "whether it was restarted is not known: %s")
+    if not is_ambiguous(result) then
+      if previous then interrupted(previous, result, attempt, unknown) end
+      error(result, 0)
     end
+    if at_most_once or attempt == target.attempts or is_cancelled(result) then
+      give_up(result, attempt, "unknown_outcome", unknown)
+    end
+    previous = result
     say(target, verb, name, ("outcome in doubt; sent again (%d times so far)"):format(attempt))
-    raw.sleep(raw.backoff(attempt))
+    back_off(result, attempt, unknown)
+  end
+end
+
+local function delete(target, at, name)
+  local unknown = "whether it was deleted is not known: %s"
+  local previous
+  for attempt = 1, target.attempts do
+    local ok, result = pcall(raw.exchange, target, "delete", at)
+    if ok then return result end
+    if previous and raw.is_error(result) and result.kind == "not_found" then return true end
+    if not is_ambiguous(result) then
+      if previous then interrupted(previous, result, attempt, unknown) end
+      error(result, 0)
+    end
+    if attempt == target.attempts or is_cancelled(result) then
+      give_up(result, attempt, "unknown_outcome", unknown)
+    end
+    previous = result
+    say(target, "delete", name, "outcome in doubt; sending it again")
+    back_off(result, attempt, unknown)
   end
 end
 
 --- Deletes: absent after an attempt that may have worked is deleted.
 function reconcile.delete(target, at, name)
-  local tried
-  for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, "delete", at)
-    if ok then return result end
-    if tried and raw.is_error(result) and result.kind == "not_found" then return true end
-    if not is_ambiguous(result) then error(result, 0) end
-    if attempt == target.attempts then
-      give_up(result, attempt, "unknown_outcome", "whether it was deleted is not known: %s")
-    end
-    tried = true
-    say(target, "delete", name, "outcome in doubt; sending it again")
-    raw.sleep(raw.backoff(attempt))
+  local result = delete(target, at, name)
+  local entry = target.can.address_by_id and doubts(target, name)
+  if entry and not entry.deleted[at] then
+    entry.deleted[at], entry.expected = true, entry.expected - 1
   end
+  return result
 end
 
---- At the end of a run: one list per target with creates that were in doubt. A
---- name that is there twice is a second connector that a slow server made after
---- all; it is said, nothing is deleted. Returns how many there are.
+--- Sets a state (verb "pause" or "resume"): the engine sends it again by itself,
+--- so its last failure may hide that an earlier try was carried out.
+function reconcile.state(target, verb, at)
+  local ok, result = pcall(raw.exchange, target, verb, at)
+  if ok then return result end
+  if raw.is_error(result) and result.doubt then
+    give_up(result, result.attempts, "unknown_outcome", "whether it was carried out is not known: %s")
+  end
+  error(result, 0)
+end
+
+-- The ids by name of the connectors in the list that this run did not delete.
+local function ids_of(list, names)
+  local ids = {}
+  for _, c in ipairs(list) do
+    local entry = names[c.name]
+    if entry and not entry.deleted[c.id] then
+      ids[c.name] = ids[c.name] or {}
+      table.insert(ids[c.name], c.id or c.name)
+    end
+  end
+  return ids
+end
+
+--- At the end of a run: one list per target with creates that were in doubt. More
+--- of a name than there should be were made by a slow server after all; it is said,
+--- nothing is deleted. Returns for how many names that is so.
 function reconcile.audit()
-  local doubles = 0
-  for target, names in pairs(doubtful) do
+  local doubles, targets = 0, {}
+  for target in pairs(doubtful) do targets[#targets + 1] = target end
+  table.sort(targets, function(a, b) return a.label < b.label end)
+  for _, target in ipairs(targets) do
+    local names = doubtful[target]
     local ok, list = pcall(raw.exchange, target, "list")
     if not ok then
       doubles = doubles + 1
       raw.log("error", ("the creates on %s that were in doubt could not be audited: %s")
         :format(target.label, tostring(list)))
     else
-      local ids = {}
-      for _, c in ipairs(list) do
-        if names[c.name] then
-          ids[c.name] = ids[c.name] or {}
-          table.insert(ids[c.name], c.id or c.name)
-        end
-      end
-      for name, found in pairs(ids) do
-        if #found > 1 then
+      for name, found in pairs(ids_of(list, names)) do
+        if #found > names[name].expected then
           doubles = doubles + 1
-          raw.log("error", ("%d connectors named '%s' exist on %s (ids %s): one was made by a "
-            .. "request that seemed lost"):format(#found, name, target.label,
-            table.concat(found, ", ")))
+          raw.log("error", ("%s named '%s' %s on %s (ids %s): one was made by a request that "
+            .. "seemed lost"):format(#found == 1 and "a connector" or #found .. " connectors", name,
+            #found == 1 and "exists" or "exist", target.label, table.concat(found, ", ")))
         end
       end
     end

@@ -57,7 +57,7 @@ static void test_nothing(void **state)
     assert_true(p.ok);
     assert_int_equal(p.options.run, OPTIONS_NONE);
     assert_int_equal(p.options.script, 1);
-    assert_int_equal(p.options.log_level, LOG_WARNING);
+    assert_int_equal(p.options.log_level, LOG_NOTICE);
     assert_int_equal(p.options.action_count, 0);
     assert_int_equal(p.options.concurrency, 0);
     assert_true(p.options.rate >= 0 && p.options.rate <= 0);

@@ -1,0 +1,16 @@
+/* digest: SHA-256 in hexadecimal, plain and keyed. The algorithm is libmd's. */
+#ifndef KELP_BASE_DIGEST_H
+#define KELP_BASE_DIGEST_H
+
+#include <stddef.h>
+
+enum { DIGEST_SIZE = 32, DIGEST_TEXT = 65 };
+
+/* Writes 64 lower-case digits and a NUL. */
+void digest_sha256(const void *bytes, size_t size, char text[DIGEST_TEXT]);
+
+/* HMAC-SHA256 (RFC 2104) under a key of DIGEST_SIZE bytes: the fingerprint of a
+ * value too short to be safe behind a plain digest. */
+void digest_hmac(const unsigned char *key, const void *bytes, size_t size, char text[DIGEST_TEXT]);
+
+#endif
