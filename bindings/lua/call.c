@@ -102,10 +102,28 @@ static void push_history(lua_State *L, const struct pending *p, int error)
         lua_pushboolean(L, 1);
         lua_setfield(L, error, "paused");
     }
+    if (x->doubt) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, error, "doubt");
+    }
     if (x->doubt && x->transfer.reply.sent != SENT_YES) {
         lua_pushliteral(L, "maybe");
         lua_setfield(L, error, "sent");
     }
+}
+
+/* A write that was cut short by a cancellation may have been carried out, and its
+ * error may reach nobody: an interrupt raises over it, or its task is not waited for
+ * any more. So it is named here. */
+static void name_doubt(const struct pending *p)
+{
+    const struct exchange *x = &p->exchange;
+    if (!x->doubt || x->transfer.reply.fault != FAULT_CANCELLED ||
+        p->target->provider->routes[p->call.verb].effect == EFFECT_NONE)
+        return;
+    const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
+    log_line(LOG_ERROR, "%s %s on %s: whether it was carried out is not known: %s",
+             verb_name(p->call.verb), connector, p->target->label, x->transfer.reply.message);
 }
 
 /* Completes the error object at the top with what the call knows, and raises. */
@@ -131,6 +149,7 @@ static int raise(lua_State *L, struct pending *p)
     lua_pushinteger(L, p->exchange.attempts);
     lua_setfield(L, error, "attempts");
     push_history(L, p, error);
+    name_doubt(p);
     if (log_enabled(LOG_DEBUG)) {
         lua_getfield(L, error, "kind");
         log_line(LOG_DEBUG, "%s %s: %s", q->method, buffer_text(&q->url), lua_tostring(L, -1));

@@ -207,7 +207,8 @@ static void push_value(lua_State *L, const char *key, int index)
     }
 }
 
-static const char *check_key(lua_State *L, int index)
+/* The key at `index`; *plain: it stands for itself in JSON. */
+static const char *check_key(lua_State *L, int index, bool *plain)
 {
     size_t size;
     if (lua_type(L, index) != LUA_TSTRING) {
@@ -217,7 +218,8 @@ static const char *check_key(lua_State *L, int index)
         lua_error(L);
     }
     const char *key = lua_tolstring(L, index, &size);
-    if (size > 0 && text_is_plain(key, size))
+    *plain = size > 0 && text_is_plain(key, size);
+    if (*plain)
         return key;
     if (size == 0 || text_has_control(key, size) || !text_is_utf8(key, size)) {
         error_push(L, ERROR_INVALID, "config key '%s' %s", key,
@@ -235,7 +237,8 @@ void config_normalise(lua_State *L, int index, const char *name)
     int out = lua_gettop(L);
     lua_pushnil(L);
     while (lua_next(L, index)) {
-        const char *key = check_key(L, out + 1);
+        bool plain;
+        const char *key = check_key(L, out + 1, &plain);
         push_value(L, key, out + 2);
         if (name != NULL && strcmp(key, "name") == 0 &&
             (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), name) != 0))
@@ -278,6 +281,7 @@ struct pair {
     const char *key;
     const char *value;
     size_t key_size, size;
+    bool plain; /* both stand for themselves in JSON */
 };
 
 /* Most configs have 8 to 40 keys; more of them are counted first. */
@@ -315,7 +319,7 @@ static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
 static void read_pair(lua_State *L, int anchors, const char *name, struct pair *pair)
 {
     int value = lua_gettop(L);
-    pair->key = check_key(L, value - 1);
+    pair->key = check_key(L, value - 1, &pair->plain);
     pair->key_size = lua_rawlen(L, value - 1);
     if (lua_type(L, value) != LUA_TSTRING) {
         push_value(L, pair->key, value);
@@ -331,7 +335,9 @@ static void read_pair(lua_State *L, int anchors, const char *name, struct pair *
         pair->value = secret_bytes(s);
         pair->size = secret_size(s);
     }
-    if (!text_is_plain(pair->value, pair->size) && !text_is_utf8(pair->value, pair->size))
+    bool plain = text_is_plain(pair->value, pair->size);
+    pair->plain &= plain;
+    if (!plain && !text_is_utf8(pair->value, pair->size))
         fail(L, pair->key, s != NULL ? "the secret is not UTF-8" : "is not UTF-8");
     if (name != NULL && strcmp(pair->key, "name") == 0 &&
         (s != NULL || strcmp(pair->value, name) != 0))
@@ -366,12 +372,32 @@ static size_t count_fields(lua_State *L, int index)
     return n;
 }
 
+/* "KEY":"VALUE", for what needs no escapes; there is room. */
+static void write_plain(const struct pair *pair, struct buffer *out)
+{
+    char *place = out->data + out->size;
+    *place++ = '"';
+    memcpy(place, pair->key, pair->key_size);
+    place += pair->key_size;
+    memcpy(place, "\":\"", 3);
+    place += 3;
+    memcpy(place, pair->value, pair->size);
+    place += pair->size;
+    *place++ = '"';
+    *place = '\0';
+    out->size = (size_t)(place - out->data);
+}
+
 static void write_pairs(const struct pair *pairs, size_t n, struct buffer *out)
 {
     buffer_add_char(out, '{');
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buffer_add_char(out, ',');
+        if (pairs[i].plain && buffer_reserve(out, pairs[i].key_size + pairs[i].size + 6)) {
+            write_plain(&pairs[i], out);
+            continue;
+        }
         text_add_json(out, pairs[i].key, pairs[i].key_size);
         buffer_add_char(out, ':');
         text_add_json(out, pairs[i].value, pairs[i].size);
@@ -407,7 +433,7 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
         lua_pop(L, 1);
     }
     if (!named)
-        pairs[n++] = (struct pair){"name", name, 4, strlen(name)};
+        pairs[n++] = (struct pair){"name", name, 4, strlen(name), false};
     if (masked && !keep_masked)
         raise_masked(L, pairs, n);
     if (n < FEW)

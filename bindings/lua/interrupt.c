@@ -69,6 +69,11 @@ static void arm(lua_State *L)
                     count != NULL && *count < PATIENCE ? CONTINUATION : 1);
 }
 
+void interrupt_told(void)
+{
+    arm(running);
+}
+
 struct interrupt_scope interrupt_enter(lua_State *co, int *new_strikes)
 {
     struct interrupt_scope before = {running, strikes};

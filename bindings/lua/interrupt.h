@@ -24,6 +24,10 @@ void interrupt_signal(void);
 bool interrupt_pending(void);
 void interrupt_clear(void);
 
+/* A wait is about to tell the running code by an error: the next instructions are
+ * for its handlers, not yet for another blow. */
+void interrupt_told(void);
+
 /* What ends a wait; called in the signal handler. NULL: nothing. */
 void interrupt_set_wake(void (*wake)(void *data), void *data);
 

@@ -204,8 +204,10 @@ static int raise_cancelled(lua_State *L, const char *why)
  * raises once, so that what cleans up may wait again. */
 static void check_cancelled(lua_State *L, struct scheduler *s)
 {
-    if (interrupt_pending())
+    if (interrupt_pending()) {
+        interrupt_told();
         raise_cancelled(L, "interrupted");
+    }
     struct task *t = s->current;
     if (t != NULL && t->cancelled != NULL) {
         const char *why = t->cancelled;

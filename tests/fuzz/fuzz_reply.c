@@ -1,0 +1,117 @@
+/* fuzz_reply: what a server may answer, read as each verb of each provider would
+ * read it. The first byte chooses the provider, the second the verb, the third
+ * the status (below 128: 200, the reply is read; else an error, it is refused).
+ * Nothing may crash, hang or leak; what is read must be of the records' shape. */
+#include "base/secret.h"
+#include "engine/transport.h"
+#include "lua/connector.h"
+#include "lua/error.h"
+#include "lua/json.h"
+#include "providers/provider.h"
+#include "providers/refusal.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct input {
+    const struct provider *provider;
+    struct call call;
+    struct reply reply;
+};
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+/* A record: a name, and every text field a string if it is there. */
+static void check_record(lua_State *L, int index)
+{
+    static const char *const texts[] = {"name", "id", "class", "type", "state", "error"};
+    require(connector_is(L, index));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        int type = lua_getfield(L, index, texts[i]);
+        require(type == LUA_TSTRING || (type == LUA_TNIL && i > 0));
+        lua_pop(L, 1);
+    }
+    int type = lua_getfield(L, index, "config");
+    require(type == LUA_TNIL || type == LUA_TTABLE);
+    if (type == LUA_TTABLE) {
+        lua_pushnil(L);
+        while (lua_next(L, -2)) {
+            require(lua_type(L, -1) == LUA_TSTRING);
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+static void check_answer(lua_State *L, enum answer answer)
+{
+    int value = lua_gettop(L);
+    if (answer == ANSWER_DONE) {
+        require(lua_toboolean(L, value));
+    } else if (answer == ANSWER_CONNECTORS) {
+        for (lua_Integer i = 1; lua_rawgeti(L, value, i) != LUA_TNIL; i++) {
+            check_record(L, value + 1);
+            lua_pop(L, 1);
+        }
+    } else {
+        check_record(L, value);
+    }
+}
+
+static int read_reply(lua_State *L)
+{
+    struct input *in = lua_touserdata(L, 1);
+    if (in->reply.status != 200) {
+        refusal_push(L, &in->call, &in->reply);
+        require(error_is(L, -1));
+        luaL_tolstring(L, -1, NULL);
+        return 0;
+    }
+    json_decode(L, buffer_text(&in->reply.body), in->reply.body.size);
+    enum answer answer = in->provider->routes[in->call.verb].answer;
+    if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, &in->reply))
+        return 0;
+    in->provider->read(L, answer);
+    check_answer(L, answer);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static lua_State *L;
+    if (L == NULL) {
+        L = luaL_newstate();
+        luaL_openlibs(L);
+        luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
+        lua_settop(L, 0);
+    }
+    if (size < 3)
+        return 0;
+    struct input in = {.provider = data[0] & 1 ? &provider_confluent : &provider_upstash};
+    in.call.verb = (enum verb)(data[1] % VERB_COUNT);
+    in.reply.status = data[2] < 128 ? 200 : 400 + data[2] % 112;
+    if (in.provider->routes[in.call.verb].method == NULL)
+        return 0;
+    buffer_init(&in.reply.headers, 4096);
+    buffer_init(&in.reply.body, size);
+    buffer_add_text(&in.reply.headers, "X-Request-Id: r-1\nRetry-After: 7\nX-RateLimit-Reset: 3\n");
+    buffer_add(&in.reply.body, data + 3, size - 3);
+    lua_pushcfunction(L, read_reply);
+    lua_pushlightuserdata(L, &in);
+    lua_pcall(L, 1, 0, 0);
+    lua_settop(L, 0);
+    lua_gc(L, LUA_GCSTEP, 0);
+    buffer_free(&in.reply.headers);
+    buffer_free(&in.reply.body);
+    secret_forget_all();
+    return 0;
+}
