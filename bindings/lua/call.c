@@ -16,6 +16,7 @@
 #include <lauxlib.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char EXCHANGE[] = "kelp.exchange";
@@ -268,17 +269,31 @@ static int finish(lua_State *L, int status, lua_KContext context)
     return 1;
 }
 
+/* Pushes the beginning of a name as a message can show it: control characters,
+ * newline and tab too, as \xNN. */
+static void push_shown(lua_State *L, const char *name, size_t size)
+{
+    enum { LONGEST = 80 };
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (size_t i = 0; i < size && i < LONGEST; i++) {
+        unsigned char c = (unsigned char)name[i];
+        char escape[8];
+        snprintf(escape, sizeof escape, c < 0x20 || c > 0x7e ? "\\x%02x" : "%c", c);
+        luaL_addstring(&b, escape);
+    }
+    if (size > LONGEST)
+        luaL_addstring(&b, "…");
+    luaL_pushresult(&b);
+}
+
 static const char *check_connector(lua_State *L, int index)
 {
     size_t size;
     const char *name = luaL_checklstring(L, index, &size);
     const char *fault = text_segment_fault(name, size);
     if (fault != NULL) {
-        struct buffer shown;
-        buffer_init(&shown, 512);
-        text_add_printable(&shown, name, size < 80 ? size : 80);
-        lua_pushlstring(L, buffer_text(&shown), shown.size);
-        buffer_free(&shown);
+        push_shown(L, name, size);
         error_push(L, ERROR_INVALID, "the connector name '%s' %s", lua_tostring(L, -1), fault);
         lua_pushliteral(L, "no");
         lua_setfield(L, -2, "sent");

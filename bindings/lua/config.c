@@ -434,12 +434,12 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
     }
     if (!named)
         pairs[n++] = (struct pair){"name", name, 4, strlen(name), false};
-    if (masked && !keep_masked)
-        raise_masked(L, pairs, n);
     if (n < FEW)
         sort_by_key(pairs, n);
     else
         qsort(pairs, n, sizeof *pairs, by_key);
+    if (masked && !keep_masked)
+        raise_masked(L, pairs, n);
     for (size_t i = 0; i < n; i++)
         bytes += pairs[i].key_size + pairs[i].size + 8;
     buffer_reserve(out, bytes);

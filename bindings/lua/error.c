@@ -39,7 +39,7 @@ static void add_text(luaL_Buffer *b, const char *bytes, size_t size)
 {
     struct buffer printable;
     buffer_init(&printable, 4 * size + 16);
-    if (text_add_printable(&printable, bytes, size))
+    if (text_add_line(&printable, bytes, size))
         luaL_addlstring(b, printable.data != NULL ? printable.data : "", printable.size);
     buffer_free(&printable);
 }

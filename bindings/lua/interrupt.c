@@ -61,17 +61,23 @@ void interrupt_set_wake(void (*wake)(void *data), void *data)
     wake_function = wake;
 }
 
+/* Sets the hook unless it is set: setting it again would start its count anew,
+ * and a loop that only resumes coroutines would never come to its end. */
 static void arm(lua_State *L)
 {
     int *count = strikes;
-    if (pending && L != NULL)
+    if (pending && L != NULL && lua_gethook(L) != strike)
         lua_sethook(L, strike, LUA_MASKCOUNT,
                     count != NULL && *count < PATIENCE ? CONTINUATION : 1);
 }
 
+/* It counts as a blow, or a loop of nothing but waits would never come to its end. */
 void interrupt_told(void)
 {
-    arm(running);
+    int *count = strikes;
+    int n = count != NULL ? ++*count : PATIENCE;
+    if (pending && running != NULL)
+        lua_sethook(running, strike, LUA_MASKCOUNT, n < PATIENCE ? CONTINUATION : 1);
 }
 
 struct interrupt_scope interrupt_enter(lua_State *co, int *new_strikes)

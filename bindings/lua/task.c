@@ -471,6 +471,8 @@ int task_await(lua_State *L, struct exchange *x, lua_KFunction then, lua_KContex
         engine_cancel(s->engine, x);
     while (!w.done)
         turn(s, L, -1);
+    if (interrupt_pending())
+        interrupt_told();
     return then(L, LUA_OK, context);
 }
 

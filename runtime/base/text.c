@@ -283,3 +283,20 @@ bool text_equals_word(const char *bytes, size_t size, const char *word)
             return false;
     return true;
 }
+
+bool text_add_line(struct buffer *out, const char *bytes, size_t size)
+{
+    size_t start = 0;
+    bool done = true;
+    while (done && start < size) {
+        size_t end = start;
+        while (end < size && bytes[end] != '\n' && bytes[end] != '\t' && bytes[end] != '\r')
+            end++;
+        done = text_add_printable(out, bytes + start, end - start);
+        for (start = end; start < size && strchr("\n\t\r ", bytes[start]) != NULL; start++)
+            ;
+        if (start < size && end > 0)
+            done = done && buffer_add_char(out, ' ');
+    }
+    return done;
+}

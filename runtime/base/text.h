@@ -42,6 +42,10 @@ bool text_add_base64(struct buffer *out, const char *bytes, size_t size);
  * bytes that are not UTF-8 and the C1 controls U+0080..U+009F. */
 bool text_add_printable(struct buffer *out, const char *bytes, size_t size);
 
+/* As text_add_printable, on one line: newlines and tabs with the blanks around
+ * them become one space. */
+bool text_add_line(struct buffer *out, const char *bytes, size_t size);
+
 /* Case-insensitive (ASCII) comparison of a NUL-terminated `word` with bytes. */
 bool text_equals_word(const char *bytes, size_t size, const char *word);
 

@@ -50,6 +50,8 @@ double rate_ask(struct rate *r, double now, double slots)
 {
     double wait = 0, credit;
     mirror_turn(&r->mirror, point_of(r, now));
+    if (r->sent > 0)
+        mirror_rest(&r->mirror, point_of(r, now), now - r->started[r->sent % RATE_STARTS]);
     if (guess_settle(&r->guess, now, &credit))
         r->credit = r->fixed > 0 ? fmin(credit, r->burst) : credit;
     double rate = rate_now(r, now);
@@ -104,13 +106,12 @@ void rate_answered(struct rate *r, struct rate_point sent, const struct reply *r
 {
     double lag = now - sent.at;
     r->lag = r->lag > 0 ? 0.9 * r->lag + 0.1 * lag : lag;
-    bool refused = reply->status == 429;
     struct retry_limits limits;
     if (retry_limits(reply, &limits))
-        mirror_shown(&r->mirror, seen_at(r, sent, now), &limits, refused, lag);
+        mirror_shown(&r->mirror, seen_at(r, sent, now), &limits, lag);
     else
         mirror_silent(&r->mirror, sent.number);
-    guess_answered(&r->guess, sent.number, refused);
+    guess_answered(&r->guess, sent.number, reply->status == 429);
 }
 
 void rate_lost(struct rate *r, uint64_t number)
@@ -122,7 +123,7 @@ void rate_refused(struct rate *r, struct rate_point sent, double now, double unt
 {
     r->credit = 0;
     if (r->mirror.shown)
-        mirror_refused(&r->mirror);
+        mirror_refused(&r->mirror, point_of(r, now));
     else
         guess_refused(&r->guess, seen_at(r, sent, now), point_of(r, now), until);
 }

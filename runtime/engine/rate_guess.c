@@ -5,8 +5,10 @@
 /* The numbers were found by trial on a simulated server (tests/unit/test_pace.c). */
 static const double search_first = 0.3, search_again = 1; /* seconds for a doubling… */
 static const double search_lags = 4;     /* … and more for a far server */
-static const double climb = 1.9;         /* seconds to rise by the doubt, at a doubt of 1 */
+static const double climb = 1.9;         /* seconds to rise by the doubt, at a doubt of 1… */
+static const double climb_requests = 10; /* … but never in fewer requests than these */
 static const double least_doubt = 0.015, most_doubt = 0.2;
+static const double least_rate = 1.0 / 60; /* less than that is no rate, but a failure */
 static const double least_span = 0.1;    /* seconds over which a rate means something */
 
 /* --- what was sent --- */
@@ -145,7 +147,8 @@ static void first_guess(struct rate_guess *g, struct rate_point refused, double 
     double time = g->record.size > 0 ? refused.at - g->record.point[0].at : 0;
     if (time >= 1) {
         g->doubling = search_again;
-        g->value = 0.9 * throughput(&g->record, refused, 1);
+        /* Nothing else may have been sent for long; a rate of 0 would stay one. */
+        g->value = fmax(0.9 * throughput(&g->record, refused, 1), 0.5 / time);
     } else {
         g->doubling = search_first;
         g->value = 2 * fmax(all_sends(&g->record, refused), 0.5) /
@@ -214,7 +217,8 @@ double guess_rate(const struct rate_guess *g, double now, double lag)
     if (g->state == GUESS_NONE)
         return INFINITY;
     if (g->state == GUESS_SEARCH)
-        return g->value * exp2(fmin(time / (g->doubling + search_lags * lag), 40));
-    double x = time * sqrt(g->doubt) / climb, late = fmax(x - 2, 0);
-    return g->value * (1 + g->doubt * (x - 0.5 + 8 * late * late * late));
+        return fmax(g->value, least_rate) * exp2(fmin(time / (g->doubling + search_lags * lag), 40));
+    double x = time * sqrt(g->doubt) / fmax(climb, climb_requests / g->value);
+    double late = fmax(x - 2, 0);
+    return fmax(g->value, least_rate) * (1 + g->doubt * (x - 0.5 + 8 * late * late * late));
 }

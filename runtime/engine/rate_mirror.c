@@ -2,11 +2,14 @@
 
 #include <math.h>
 
-static const double measure_soon = 0.25, measure_late = 1; /* seconds of one measurement */
+/* Of one measurement: seconds, and requests, for `remaining` is a whole number. */
+static const double measure_soon = 0.25, measure_late = 1, measure_longest = 10;
+enum { MEASURE_FEW = 3, MEASURE_MANY = 6 };
 static const double full_doubling = 0.25; /* seconds: how fast a full bucket is tried harder… */
 static const double full_doubling_lags = 2; /* … and how much slower when answers come late */
 static const double least_horizon = 0.25;   /* seconds in which to spend what is there */
 static const double default_reset = 1;      /* seconds */
+static const double patience = 300; /* seconds: what is shown may be a mistake, ask again then */
 static const double shortest = 0.001;       /* seconds: what is not yet is not now */
 static const double window_margin = 0.005;  /* seconds: how much later than seen it may end */
 
@@ -36,13 +39,19 @@ static void hold(struct rate_mirror *m, struct rate_point at, double held)
     m->silent = 0;
 }
 
+/* What is there when all is back. */
+static double whole(const struct rate_mirror *m)
+{
+    return fmax(m->limits.limit, fmax(m->depth, 2));
+}
+
 static double level(const struct rate_mirror *m, struct rate_point now)
 {
     double since = (double)(now.number - m->held_at.number) - m->silent;
     if (m->window.known)
         return m->held - since;
     if (now.at >= reset_at(m))
-        return fmax(m->limits.limit, fmax(m->depth, 2)) - since;
+        return whole(m) - since;
     return fmin(m->held + m->refill * (now.at - m->held_at.at) - since, m->depth);
 }
 
@@ -50,11 +59,16 @@ double mirror_rate(const struct rate_mirror *m, struct rate_point now)
 {
     if (m->window.known) {
         double left = fmax(window_end(&m->window) - now.at, 0.02 * m->window.length);
-        return fmax(level(m, now), 0) / left;
+        return fmax(fmax(level(m, now), 0) / left, 1 / patience);
     }
     double horizon = m->limits.reset >= 1 ? reset_at(m) - now.at : 1;
     double spend = (level(m, now) - reserve(m)) / fmax(horizon, least_horizon);
-    return fmax(m->refill + spend, 0);
+    return fmax(m->refill + spend, 1 / patience);
+}
+
+double mirror_next(const struct rate_mirror *m, double now)
+{
+    return m->window.known ? fmax(window_end(&m->window) - now, 0) : INFINITY;
 }
 
 double mirror_wait(const struct rate_mirror *m, struct rate_point now)
@@ -64,16 +78,13 @@ double mirror_wait(const struct rate_mirror *m, struct rate_point now)
     double missing = need - level(m, now);
     if (missing <= 0)
         return 0;
-    if (m->window.known)
-        return fmax(mirror_next(m, now.at), shortest);
-    double flow = m->refill > 0 ? missing / m->refill : INFINITY;
+    double wait = m->refill > 0 ? missing / m->refill : INFINITY;
     double reset = reset_at(m) - now.at;
-    return reset > 0 ? fmin(flow, reset) : flow;
-}
-
-double mirror_next(const struct rate_mirror *m, double now)
-{
-    return m->window.known ? fmax(window_end(&m->window) - now, 0) : INFINITY;
+    if (m->window.known)
+        wait = fmax(mirror_next(m, now.at), shortest);
+    else
+        wait = fmin(wait, reset > 0 ? reset : default_reset); /* see mirror_rest */
+    return fmax(fmin(wait, m->newest.at + patience - now.at), 0);
 }
 
 void mirror_turn(struct rate_mirror *m, struct rate_point now)
@@ -87,28 +98,34 @@ void mirror_turn(struct rate_mirror *m, struct rate_point now)
     hold(m, now, m->limits.limit);
 }
 
+void mirror_rest(struct rate_mirror *m, struct rate_point now, double idle)
+{
+    if (!m->window.known && idle > 2 * fmax(m->limits.reset, default_reset))
+        hold(m, now, whole(m));
+}
+
 /* --- how it comes back --- */
 
 static void anchor(struct rate_mirror *m)
 {
     m->anchor = m->newest;
     m->anchor_remaining = m->limits.remaining;
-    m->refused = 0;
     m->full = false;
 }
 
 static void measure(struct rate_mirror *m)
 {
     double time = m->newest.at - m->anchor.at;
-    bool low = m->limits.remaining < reserve(m);
-    if (time < measure_soon || (time < measure_late && m->measured && !low))
+    bool soon = !m->measured || m->limits.remaining < reserve(m);
+    uint64_t requests = m->newest.number - m->anchor.number;
+    if (time < (soon ? measure_soon : measure_late) ||
+        (requests < (soon ? MEASURE_FEW : MEASURE_MANY) && time < measure_longest))
         return;
-    double back = m->limits.remaining - m->anchor_remaining - m->refused +
-                  (double)(m->newest.number - m->anchor.number);
+    double back = m->limits.remaining - m->anchor_remaining + (double)requests;
     double refill = fmax(back, 0) / time;
     if (m->full)
         m->refill = fmax(m->refill, refill);
-    else if (!m->measured || (low && refill < m->refill))
+    else if (!m->measured || (soon && refill < m->refill))
         m->refill = refill;
     else
         m->refill = (m->refill + refill) / 2;
@@ -152,12 +169,11 @@ static void end_window(struct rate_mirror *m, double before, double after)
 
 /* True when the step from the answer before was the end of a window. */
 static bool watch_window(struct rate_mirror *m, struct rate_point before, double remaining,
-                         double reset, bool refused)
+                         double reset)
 {
     struct rate_window *w = &m->window;
     double gap = m->newest.at - before.at;
-    double back = m->limits.remaining - remaining - refused +
-                  (double)(m->newest.number - before.number);
+    double back = m->limits.remaining - remaining + (double)(m->newest.number - before.number);
     double most = m->limits.limit;
     if (most >= 4 && back >= fmax(3, 0.3 * most) && m->limits.remaining >= 0.6 * most) {
         end_window(m, before.at, m->newest.at);
@@ -180,9 +196,8 @@ static void first_shown(struct rate_mirror *m)
 }
 
 void mirror_shown(struct rate_mirror *m, struct rate_point seen,
-                  const struct retry_limits *limits, bool refused, double lag)
+                  const struct retry_limits *limits, double lag)
 {
-    m->refused += refused;
     if (m->shown && seen.number <= m->newest.number)
         return;
     struct rate_point before = m->newest;
@@ -196,8 +211,8 @@ void mirror_shown(struct rate_mirror *m, struct rate_point seen,
         m->depth = fmin(m->depth, limits->limit);
     if (!m->shown) {
         first_shown(m);
-    } else if (watch_window(m, before, remaining, reset, refused) || m->stopped) {
-        m->stopped = false;
+    } else if (seen.number <= m->stopped || watch_window(m, before, remaining, reset) ||
+               before.number <= m->stopped) {
         anchor(m);
     } else {
         if (limits->remaining >= m->depth - 0.5)
@@ -211,10 +226,10 @@ void mirror_silent(struct rate_mirror *m, uint64_t number)
     m->silent += number > m->held_at.number;
 }
 
-void mirror_refused(struct rate_mirror *m)
+void mirror_refused(struct rate_mirror *m, struct rate_point now)
 {
     m->refill *= 0.8;
     m->measured = false;
-    m->stopped = true;
+    m->stopped = now.number;
     m->window.known = m->window.seen = false;
 }

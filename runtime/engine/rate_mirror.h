@@ -37,10 +37,9 @@ struct rate_mirror {
     int silent;             /* sent since then, and ended without showing limits */
     struct rate_point anchor; /* where the measurement under way began */
     double anchor_remaining;
-    int refused;            /* since then: those took nothing */
     double depth;           /* the most that `remaining` was seen to be */
     bool full;              /* seen full since the anchor */
-    bool stopped;           /* by a refusal: begin the measurement anew */
+    uint64_t stopped;       /* by a refusal: measure from behind this number on */
     bool measured;          /* `refill` is more than a try */
     double refill;          /* requests a second that flow back */
     struct rate_window window;
@@ -48,17 +47,22 @@ struct rate_mirror {
 
 /* The answer to the request at `seen` showed limits; `lag`: seconds that it took. */
 void mirror_shown(struct rate_mirror *m, struct rate_point seen,
-                  const struct retry_limits *limits, bool refused, double lag);
+                  const struct retry_limits *limits, double lag);
 
 /* The request of that number ended without showing limits: it was lost, or is of a
  * kind that the server does not count. Either way nothing more will come of it. */
 void mirror_silent(struct rate_mirror *m, uint64_t number);
 
-/* The server refused although the mirror let it pass. */
-void mirror_refused(struct rate_mirror *m);
+/* The server refused although the mirror let it pass; `now` holds the number of the
+ * last send. */
+void mirror_refused(struct rate_mirror *m, struct rate_point now);
 
 /* To be called before the next two; `now` holds the number of the last send. */
 void mirror_turn(struct rate_mirror *m, struct rate_point now);
+
+/* Nothing has been sent for `idle` seconds. What is believed to be under way still
+ * would else count for ever if its answer was lost, or came out of order. */
+void mirror_rest(struct rate_mirror *m, struct rate_point now, double idle);
 
 /* Requests a second that spend what is there evenly. */
 double mirror_rate(const struct rate_mirror *m, struct rate_point now);

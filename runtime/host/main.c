@@ -249,12 +249,16 @@ failed:
     if (simulator != NULL)
         simulator_stop(simulator, &why);
     free(why);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        log_line(LOG_ERROR, "cannot write to standard output: %s", strerror(errno));
-        if (p.code == 0)
-            p.code = EXIT_FAILED;
-    }
     return p.code;
+}
+
+/* What was buffered may be what does not fit. */
+static int finish_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "kelp: cannot write to standard output: %s\n", strerror(errno));
+    return code == 0 ? EXIT_FAILED : code;
 }
 
 static void print_buffer(bool (*fill)(struct buffer *))
@@ -294,5 +298,5 @@ int main(int argc, char **argv)
     }
     options_free(&o);
     buffer_free(&error);
-    return code;
+    return finish_output(code);
 }

@@ -22,6 +22,9 @@
 
 enum { HISTORY_SIZE = 1000, DEFAULT_COLUMNS = 80, MAX_STATEMENT = 16 * 1024 * 1024 };
 
+/* libedit asks for the prompt as a char *, and does not write to it. */
+static char first_prompt[] = "kelp> ", next_prompt[] = "   .. ";
+
 struct repl {
     lua_State *L;
     struct evaluate values;
@@ -29,7 +32,7 @@ struct repl {
     History *history;
     const char *history_path; /* NULL when none is kept */
     struct buffer statement;  /* the lines so far */
-    char prompt[8];
+    char *prompt; /* one of the two below */
     bool cleared; /* Ctrl-C ended the line */
 };
 
@@ -269,7 +272,7 @@ static void remember(struct repl *r)
 static void start_statement(struct repl *r)
 {
     buffer_wipe(&r->statement);
-    strcpy(r->prompt, "kelp> ");
+    r->prompt = first_prompt;
 }
 
 /* Adds a line that was read, without its newline. False: it does not fit. */
@@ -335,7 +338,7 @@ static void session(struct repl *r)
         } else if (evaluate(r)) {
             start_statement(r);
         } else {
-            strcpy(r->prompt, "   .. ");
+            r->prompt = next_prompt;
         }
     }
 }

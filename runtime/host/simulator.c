@@ -29,6 +29,8 @@ struct visit {
     struct MHD_Connection *connection;
     struct MHD_Response *response; /* made, not yet handed to the daemon */
     unsigned status;
+    bool closes;                   /* without a reply */
+    double delay;                  /* beside the latency */
     double due;                    /* when a delayed reply goes out */
     struct visit *next;            /* in the queue of delayed replies */
     bool begun;
@@ -46,7 +48,7 @@ struct simulator {
     int stop;                      /* an eventfd: readable when the thread shall end */
     pthread_t thread;
     struct timespec start;
-    struct visit *first, **last;   /* delayed replies; one latency, so in order of due */
+    struct visit *first;           /* delayed replies, in order of due */
     char url[32];
 };
 
@@ -116,12 +118,47 @@ static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
+/* A body that is announced whole and ends half way. */
+struct half {
+    size_t size;
+    char bytes[];
+};
+
+static ssize_t read_half(void *cls, uint64_t at, char *into, size_t size)
+{
+    const struct half *h = cls;
+    if (at >= h->size)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (size > h->size - at)
+        size = h->size - at;
+    memcpy(into, h->bytes + at, size);
+    return (ssize_t)size;
+}
+
+static struct MHD_Response *cut_response(const struct model_reply *reply)
+{
+    size_t size = reply->body_size / 2;
+    struct half *h = malloc(sizeof *h + size);
+    if (h == NULL)
+        return NULL;
+    h->size = size;
+    memcpy(h->bytes, reply->body, size);
+    struct MHD_Response *r =
+        MHD_create_response_from_callback(reply->body_size, 4096, read_half, h, free);
+    if (r == NULL)
+        free(h);
+    return r;
+}
+
 static struct MHD_Response *make_response(const struct model_reply *reply)
 {
     /* The library takes a pointer to bytes that it may change, and with this
      * mode copies them. */
-    struct MHD_Response *r = MHD_create_response_from_buffer(
-        reply->body_size, (void *)(uintptr_t)reply->body, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *r =
+        reply->ending == MODEL_CUT
+            ? cut_response(reply)
+            : MHD_create_response_from_buffer(reply->body_size, (void *)(uintptr_t)reply->body,
+                                              MHD_RESPMEM_MUST_COPY);
     for (size_t i = 0; r != NULL && i < reply->header_count; i++) {
         const struct model_header *h = &reply->headers[i];
         if (MHD_add_response_header(r, h->name, h->value) != MHD_YES) {
@@ -150,7 +187,19 @@ static void compose(struct simulator *s, struct visit *v, const char *method)
         models_answer(s->models, elapsed(s), &request, &reply);
     }
     v->status = reply.status;
+    v->closes = reply.ending == MODEL_CLOSE;
+    v->delay = reply.delay;
     v->response = make_response(&reply);
+}
+
+static void keep_back(struct simulator *s, struct visit *v)
+{
+    v->due = elapsed(s) + s->latency + v->delay;
+    struct visit **place = &s->first;
+    while (*place != NULL && (*place)->due <= v->due)
+        place = &(*place)->next;
+    v->next = *place;
+    *place = v;
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
@@ -176,14 +225,14 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         compose(s, v, method);
         if (v->response == NULL)
             return MHD_NO;
-        if (s->latency > 0) {
-            v->due = elapsed(s) + s->latency;
-            *s->last = v;
-            s->last = &v->next;
+        if (s->latency + v->delay > 0) {
+            keep_back(s, v);
             MHD_suspend_connection(connection);
             return MHD_YES;
         }
     }
+    if (v->closes)
+        return MHD_NO;
     enum MHD_Result result = MHD_queue_response(connection, v->status, v->response);
     MHD_destroy_response(v->response);
     v->response = NULL;
@@ -195,8 +244,6 @@ static void resume_until(struct simulator *s, double time)
     while (s->first != NULL && s->first->due <= time) {
         struct visit *v = s->first;
         s->first = v->next;
-        if (s->first == NULL)
-            s->last = &s->first;
         v->next = NULL;
         MHD_resume_connection(v->connection);
     }
@@ -296,7 +343,7 @@ struct simulator *simulator_start(const struct simulator_options *o, char **why)
 {
     *why = NULL;
     if (o->port < 0 || o->port > 65535 || !(o->latency >= 0) || !(o->provisioning >= 0)
-        || !(o->rate >= 0)) {
+        || !(o->rate >= 0) || !(o->lag >= 0)) {
         explain(why, "a simulator option is out of range");
         return NULL;
     }
@@ -306,7 +353,6 @@ struct simulator *simulator_start(const struct simulator_options *o, char **why)
         return NULL;
     }
     s->latency = o->latency;
-    s->last = &s->first;
     clock_gettime(CLOCK_MONOTONIC, &s->start);
     s->stop = eventfd(0, EFD_CLOEXEC);
     if (s->stop < 0) {

@@ -15,6 +15,10 @@ struct simulator_options {
     double latency;        /* seconds before each reply */
     double provisioning;   /* seconds until a new connector runs */
     double rate;           /* requests a second before 429; 0: no limit */
+    double lag;            /* seconds that reads are behind */
+    long long seed;        /* of ids and faults; 0: 1 */
+    const char *faults;    /* what goes wrong: KIND=RATE,… as scripts/simulator/faults.lua has
+                            * it, or the name of a JSON file (no '=' in it), or NULL */
     const char *state;     /* JSON file to load at the start and save at the end, or NULL */
 };
 

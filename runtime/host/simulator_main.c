@@ -23,6 +23,14 @@ static const char usage[] =
     "  --latency MS            milliseconds before each reply\n"
     "  --provisioning SECONDS  time until a new connector runs (default 2)\n"
     "  --rate N[/s]            requests a second for each credential before 429\n"
+    "  --lag SECONDS           what is written shows in reads so much later\n"
+    "  --faults SPEC|FILE      what goes wrong: KIND=RATE,… with rates from 0 to 1 (write/KIND or\n"
+    "                          read/KIND: only then), or a JSON file {\"rates\": {KIND: RATE},\n"
+    "                          \"script\": [{\"method\", \"path\", \"after\", \"times\", \"fault\"}]}.\n"
+    "                          KIND: lose (closed, not done), drop (done, closed), cut, garbage,\n"
+    "                          html, a status (503, 429:7 with Retry-After, 500+ after it was\n"
+    "                          done), late:S (504, done S seconds later), delay:S\n"
+    "  --seed N                of ids and faults (default 1)\n"
     "  --exit-on-eof           end when standard input is closed\n"
     "  --help                  this text\n";
 
@@ -84,6 +92,7 @@ static int parse(struct command *c, int argc, char **argv)
         { "--latency", "", &o->latency, 1e-3 },
         { "--provisioning", "", &o->provisioning, 1 },
         { "--rate", "/s", &o->rate, 1 },
+        { "--lag", "", &o->lag, 1 },
     };
     for (int i = 1; i < argc; i++) {
         bool missing = false, taken = false;
@@ -94,6 +103,16 @@ static int parse(struct command *c, int argc, char **argv)
             c->exit_on_eof = taken = true;
         } else if ((value = value_of("--state", argc, argv, &i, &missing)) != NULL) {
             o->state = value;
+            taken = true;
+        } else if ((value = value_of("--faults", argc, argv, &i, &missing)) != NULL) {
+            o->faults = value;
+            taken = true;
+        } else if ((value = value_of("--seed", argc, argv, &i, &missing)) != NULL) {
+            double seed = 0;
+            if (!read_number(value, "", &seed) || seed > 9007199254740992.0 ||
+                floor(seed) != seed)
+                return wrong("--seed: '%s' is not a whole number", value);
+            o->seed = (long long)seed;
             taken = true;
         } else if ((value = value_of("--port", argc, argv, &i, &missing)) != NULL) {
             double port = 0;

@@ -82,12 +82,14 @@ static double wall_time(void)
     return (double)t.tv_sec;
 }
 
-/* Arguments: the models, the options, the state's text as a buffer or NULL. */
+/* Arguments: the models, the options, the texts of the state and of the faults as
+ * buffers or NULL. */
 static int open_world(lua_State *L)
 {
     struct models *m = lua_touserdata(L, 1);
     const struct simulator_options *o = lua_touserdata(L, 2);
     const struct buffer *state = lua_touserdata(L, 3);
+    const struct buffer *faults = lua_touserdata(L, 4);
     open_libraries(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "simulator.router");
@@ -101,6 +103,13 @@ static int open_world(lua_State *L)
     set_number(L, "provisioning", o->provisioning);
     set_number(L, "rate", o->rate);
     set_number(L, "epoch", wall_time());
+    set_number(L, "lag", o->lag);
+    lua_pushinteger(L, o->seed != 0 ? o->seed : 1);
+    lua_setfield(L, -2, "seed");
+    if (faults != NULL) {
+        lua_pushlstring(L, buffer_text(faults), faults->size);
+        lua_setfield(L, -2, "faults");
+    }
     if (state != NULL)
         lua_pushlstring(L, buffer_text(state), state->size);
     else
@@ -135,10 +144,20 @@ static int read_file(const char *path, struct buffer *into)
     return error;
 }
 
+/* The specification itself, or the file that it names. */
+static bool read_faults(const char *faults, struct buffer *into, char **why)
+{
+    int error = strchr(faults, '=') == NULL ? read_file(faults, into)
+                : buffer_add_text(into, faults) ? 0 : ENOMEM;
+    if (error != 0)
+        explain(why, "%s: %s", faults, strerror(error));
+    return error == 0;
+}
+
 struct models *models_new(const struct simulator_options *o, char **why)
 {
     *why = NULL;
-    struct buffer state;
+    struct buffer state, faults;
     buffer_init(&state, JSON_MAX_TEXT);
     bool given = false;
     if (o->state != NULL) {
@@ -150,6 +169,12 @@ struct models *models_new(const struct simulator_options *o, char **why)
         }
         given = error == 0;
     }
+    buffer_init(&faults, JSON_MAX_TEXT);
+    if (o->faults != NULL && !read_faults(o->faults, &faults, why)) {
+        buffer_wipe(&state);
+        buffer_free(&faults);
+        return NULL;
+    }
     struct models *m = calloc(1, sizeof *m);
     if (m != NULL)
         m->L = luaL_newstate();
@@ -157,14 +182,17 @@ struct models *models_new(const struct simulator_options *o, char **why)
         explain(why, "out of memory");
         models_free(m);
         buffer_wipe(&state);
+        buffer_free(&faults);
         return NULL;
     }
     lua_pushcfunction(m->L, open_world);
     lua_pushlightuserdata(m->L, m);
     lua_pushlightuserdata(m->L, (void *)(uintptr_t)o);
     lua_pushlightuserdata(m->L, given ? &state : NULL);
-    int status = lua_pcall(m->L, 3, 0, 0);
+    lua_pushlightuserdata(m->L, o->faults != NULL ? &faults : NULL);
+    int status = lua_pcall(m->L, 4, 0, 0);
     buffer_wipe(&state);
+    buffer_free(&faults);
     if (status != LUA_OK) {
         const char *message = lua_tostring(m->L, -1);
         explain(why, "%s%s%s", given ? o->state : "", given ? ": " : "",
@@ -246,6 +274,16 @@ static void read_reply(lua_State *L, struct model_reply *reply)
         luaL_error(L, "the models returned no body");
     reply->body = lua_tolstring(L, -1, &reply->body_size);
     lua_pop(L, 1);
+    lua_getfield(L, -1, "delay");
+    reply->delay = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    /* A connection that is there cannot be refused any more: closed is the nearest. */
+    lua_getfield(L, -1, "connection");
+    const char *ending = lua_tostring(L, -1);
+    reply->ending = ending == NULL                ? MODEL_WHOLE
+                    : strcmp(ending, "cut") == 0 ? MODEL_CUT
+                                                 : MODEL_CLOSE;
+    lua_pop(L, 1);
 }
 
 static void push_world(lua_State *L, const struct models *m)
@@ -283,6 +321,8 @@ void models_answer(struct models *m, double now, const struct model_request *req
         message = "out of memory";
     fprintf(stderr, "kelp: simulator: %s %s: %s\n", request->method, request->path, message);
     reply->status = 500;
+    reply->delay = 0;
+    reply->ending = MODEL_WHOLE;
     reply->body = message;
     reply->body_size = strlen(message);
     reply->header_count = 1;

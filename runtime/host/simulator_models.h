@@ -29,6 +29,8 @@ struct model_request {
 /* Everything belongs to the models and lasts until the next call. */
 struct model_reply {
     unsigned status;
+    double delay;               /* seconds before it leaves */
+    enum { MODEL_WHOLE, MODEL_CLOSE, MODEL_CUT } ending; /* all of it, nothing, or half */
     const char *body;
     size_t body_size;
     size_t header_count;

@@ -104,8 +104,6 @@ local function run(name, items, fn, options, keep)
         result.done = result.done + 1
         if keep then keep(n, value) end
       elseif raw.is_error(value) and (value.kind == "cancelled" or value.cause == "cancelled") then
-        -- The job ends without a report, so what it leaves in doubt is named here.
-        if value.kind == "unknown_outcome" then raw.log("error", tostring(value)) end
         error(value, 0)
       else
         result:add_failure(item, value)

@@ -48,10 +48,14 @@ local function give_up(failure, attempts, kind, message)
 end
 
 -- The same for a failure that came between two tries, of which the first is in
--- doubt: that is what counts.
+-- doubt: that is what counts. After a cancellation the error may reach nobody.
 local function interrupted(doubtful_one, failure, attempts, message)
   doubtful_one.cause = raw.is_error(failure) and (failure.cause or failure.kind) or "error"
   doubtful_one.sent = "maybe"
+  if is_cancelled(failure) then
+    raw.log("error", ("%s %s on %s: whether it was carried out is not known: cancelled"):format(
+      doubtful_one.verb, doubtful_one.connector, doubtful_one.target))
+  end
   give_up(doubtful_one, attempts, "unknown_outcome", message)
 end
 
@@ -271,7 +275,7 @@ end
 --- Deletes: absent after an attempt that may have worked is deleted.
 function reconcile.delete(target, at, name)
   local result = delete(target, at, name)
-  local entry = target.can.address_by_id and doubts(target, name)
+  local entry = doubts(target, name)
   if entry and not entry.deleted[at] then
     entry.deleted[at], entry.expected = true, entry.expected - 1
   end
@@ -289,17 +293,29 @@ function reconcile.state(target, verb, at)
   error(result, 0)
 end
 
--- The ids by name of the connectors in the list that this run did not delete.
-local function ids_of(list, names)
+-- The ids by name of connectors in doubt of which there are more than there
+-- should be, those left out that this run has deleted.
+local function surplus(target, names)
   local ids = {}
-  for _, c in ipairs(list) do
+  for _, c in ipairs(raw.exchange(target, "list")) do
     local entry = names[c.name]
-    if entry and not entry.deleted[c.id] then
+    if entry and not entry.deleted[c.id or c.name] then
       ids[c.name] = ids[c.name] or {}
       table.insert(ids[c.name], c.id or c.name)
     end
   end
+  for name, found in pairs(ids) do
+    if #found <= names[name].expected then ids[name] = nil end
+  end
   return ids
+end
+
+-- The same, for what a list shows for longer than it may show what was deleted.
+local function lasting_surplus(target, names)
+  local ids = surplus(target, names)
+  if not next(ids) then return ids end
+  raw.sleep(target.settle)
+  return surplus(target, names)
 end
 
 --- At the end of a run: one list per target with creates that were in doubt. More
@@ -311,19 +327,17 @@ function reconcile.audit()
   table.sort(targets, function(a, b) return a.label < b.label end)
   for _, target in ipairs(targets) do
     local names = doubtful[target]
-    local ok, list = pcall(raw.exchange, target, "list")
+    local ok, ids = pcall(lasting_surplus, target, names)
     if not ok then
       doubles = doubles + 1
       raw.log("error", ("the creates on %s that were in doubt could not be audited: %s")
-        :format(target.label, tostring(list)))
+        :format(target.label, tostring(ids)))
     else
-      for name, found in pairs(ids_of(list, names)) do
-        if #found > names[name].expected then
-          doubles = doubles + 1
-          raw.log("error", ("%s named '%s' %s on %s (ids %s): one was made by a request that "
-            .. "seemed lost"):format(#found == 1 and "a connector" or #found .. " connectors", name,
-            #found == 1 and "exists" or "exist", target.label, table.concat(found, ", ")))
-        end
+      for name, found in pairs(ids) do
+        doubles = doubles + 1
+        raw.log("error", ("%s named '%s' %s on %s (ids %s): one was made by a request that "
+          .. "seemed lost"):format(#found == 1 and "a connector" or #found .. " connectors", name,
+          #found == 1 and "exists" or "exist", target.label, table.concat(found, ", ")))
       end
     end
   end
