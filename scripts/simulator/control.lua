@@ -68,10 +68,22 @@ local function requests(w)
   return reply(200, w:requests_text())
 end
 
+-- PUT { "rate": N }: from now on; 0 is no limit.
+local function put_rate(w, request)
+  local body = w:decode_object(request.body)
+  local rate = body and body.rate
+  if type(rate) ~= "number" or not (rate >= 0 and rate < math.huge) then
+    return failure(w, 400, "rate: not a number of requests a second")
+  end
+  w.rate = rate
+  return reply(204, "")
+end
+
 local find_route = routes.compile("/_simulator/", {
   ["effects"] = { GET = effects, DELETE = forget_effects },
   ["state"] = { GET = get_state, PUT = put_state },
   ["requests"] = { GET = requests },
+  ["rate"] = { PUT = put_rate },
   ["connectors/{provider}/{cluster}/{name}/state"] = { POST = set_state },
 })
 
