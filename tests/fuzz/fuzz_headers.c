@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 /* fuzz_headers: any bytes as a reply's headers and body: reply_header, the numbers
  * and dates of the rate-limit headers, and what retry and pace make of them.
  *

@@ -131,7 +131,8 @@ void chunks_push(lua_State *L, const struct chunks *c, const char *name)
 
 static int search(lua_State *L)
 {
-    const struct chunk *chunk = find(lua_touserdata(L, lua_upvalueindex(1)), luaL_checkstring(L, 1));
+    const struct chunks *c = lua_touserdata(L, lua_upvalueindex(1));
+    const struct chunk *chunk = find(c, luaL_checkstring(L, 1));
     if (chunk == NULL)
         return 0;
     push(L, chunk);

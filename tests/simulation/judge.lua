@@ -210,8 +210,8 @@ local function counts(send)
   return send.sent ~= "no" and send.status ~= 429
 end
 
--- I9: no write is sent more often than it may be tried. A write is told by the marker in its config,
--- or by its method and path, for each connector is restarted, paused, resumed and deleted once.
+-- I9: no write is sent more often than it may be tried. A write is told by the marker in its
+-- config, or by method and path: each connector is restarted, paused, resumed and deleted once.
 local function check_sends(run, say)
   local sent, once = {}, {}
   for _, op in ipairs(run.record.ops) do
@@ -252,7 +252,7 @@ local function check_revoked(run, say)
   if run.code == 0 and driver ~= "cancel_job" then say("401", "exit code 0") end
 end
 
-local enough = 200 -- requests, to have learned a rate from and to be 2 % of
+local enough = 500 -- requests, to have learned a rate from and to be 2 % of
 
 -- Refusals for the rate stay rare where it is steady. Upstash tells its limit by refusing only, so
 -- what was under way when the first refusal came is not counted there.

@@ -65,6 +65,13 @@ local function make_items(n, providers, secrets)
   return items, old
 end
 
+-- Enough requests to see what a rate is learned from, with connectors few enough to be listed fast.
+local function lengthen(items)
+  for _, item in ipairs(items) do
+    for _ = 1, 24 do table.insert(item.steps, 1, { verb = "list", marker = 0 }) end
+  end
+end
+
 local function make_state(old)
   local confluent, upstash = {}, {}
   for _, name in ipairs(old.confluent) do
@@ -78,7 +85,8 @@ local function make_state(old)
                    properties = { ["connector.class"] = "com.example.Sink", kept = "yes",
                                   marker = "0" } }
   end
-  return { confluent = { ["env-sim/lkc-sim"] = confluent }, upstash = { ["cluster-sim"] = upstash } }
+  return { confluent = { ["env-sim/lkc-sim"] = confluent },
+           upstash = { ["cluster-sim"] = upstash } }
 end
 
 -- "write/500+" and its like are drawn more often than reads: they are what can go wrong for good.
@@ -182,10 +190,11 @@ function plan.of(seed)
   if class[1] then class[1](p) end
   local providers = pick { { "confluent" }, { "upstash" }, { "confluent", "upstash" } }
   local n = count()
-  if p.steady and chance(0.3) then
-    n, providers = random(90, 110), { pick { "confluent", "upstash" } }
-  end
+  -- Of three requests a second, told in whole numbers, more than 2 % are refused all the same.
+  local long = p.steady and p.world.rate > 3 and chance(0.25)
+  if long then n, providers = random(24, 30), { pick { "confluent", "upstash" } } end
   local items, old = make_items(n, providers, 0.15)
+  if long then lengthen(items) end
   p.world.state = make_state(old)
   -- How long after its answer was lost a write may still begin to show.
   p.delay = p.world.lag + late_seconds(p.world.faults.rates) + p.weather.slowest
