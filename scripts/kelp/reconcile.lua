@@ -288,7 +288,8 @@ function reconcile.state(target, verb, at)
   local ok, result = pcall(raw.exchange, target, verb, at)
   if ok then return result end
   if raw.is_error(result) and result.doubt then
-    give_up(result, result.attempts, "unknown_outcome", "whether it was carried out is not known: %s")
+    give_up(result, result.attempts, "unknown_outcome",
+      "whether it was carried out is not known: %s")
   end
   error(result, 0)
 end

@@ -1,7 +1,7 @@
 -- faults: what goes wrong on the way to a provider and back, by rate and seed or by a script.
 -- The reply tells the host what to do with the connection; a write may be applied later.
 --
--- A specification is a text "KIND=RATE,…" with rates from 0 to 1, "write/KIND=RATE" for writes
+-- A specification is a text "KIND=RATE,…", rates from 0 to 1, "write/KIND=RATE" for writes
 -- only and "read/KIND=RATE" for reads only; or a table (a JSON file) { rates = { [KIND] = RATE },
 -- script = { { method, path, after, times, fault }, … } }. The script comes first: an entry is for
 -- requests of that method whose path holds that text (both optional), spares the first `after` of

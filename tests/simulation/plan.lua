@@ -191,7 +191,7 @@ function plan.of(seed)
   local providers = pick { { "confluent" }, { "upstash" }, { "confluent", "upstash" } }
   local n = count()
   -- Of three requests a second, told in whole numbers, more than 2 % are refused all the same.
-  local long = p.steady and p.world.rate > 3 and chance(0.25)
+  local long = p.steady and p.world.rate > 3 and chance(0.12)
   if long then n, providers = random(24, 30), { pick { "confluent", "upstash" } } end
   local items, old = make_items(n, providers, 0.15)
   if long then lengthen(items) end
