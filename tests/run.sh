@@ -172,6 +172,7 @@ stage tests "Lua tests" lua_suites build
 "$quick" && finish
 
 stage tests "simulation" timeout -k 10 600 sh tests/simulation/run.sh build
+stage tests "faults" timeout -k 10 600 sh tests/faults/run.sh build/kelp
 stage tests "limits" timeout -k 10 300 sh tests/limits/run.sh build/kelp
 stage step "build with clang" build build/clang -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror

@@ -82,9 +82,10 @@ static void push_history(lua_State *L, const struct pending *p, int error)
     const struct exchange *x = &p->exchange;
     bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
     enum outcome outcome = x->outcome;
-    /* A 2xx that cannot be read is an answer to nothing. */
+    /* What was never handed over was refused on this side; a 2xx that cannot be
+     * read is an answer to nothing. */
     if (outcome == OUTCOME_DONE)
-        outcome = OUTCOME_AMBIGUOUS;
+        outcome = x->attempts == 0 ? OUTCOME_REFUSED : OUTCOME_AMBIGUOUS;
     lua_pushstring(L, outcomes[outcome]);
     lua_setfield(L, error, "outcome");
     lua_pushboolean(L, outcome == OUTCOME_REJECTED ||
@@ -191,6 +192,19 @@ static void push_fault(lua_State *L, struct pending *p)
     }
 }
 
+/* A proxy that mixes up its connections answers with somebody else's connector:
+ * the record at the top must be of the name, or the id, that was asked for. */
+static void check_is_about(lua_State *L, const struct pending *p)
+{
+    bool by_id = p->call.name == NULL && p->target->provider->by_id;
+    const char *wanted = p->call.name != NULL ? p->call.name : p->call.connector;
+    lua_getfield(L, -1, by_id ? "id" : "name");
+    const char *got = lua_tostring(L, -1);
+    if (got == NULL || strcmp(got, wanted) != 0)
+        luaL_error(L, "unexpected reply: it is about another connector");
+    lua_pop(L, 1);
+}
+
 /* Decodes and reads a 2xx reply: runs under pcall, with the pending exchange as
  * a light userdata. */
 static int read_answer(lua_State *L)
@@ -216,6 +230,8 @@ static int read_answer(lua_State *L)
     if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, r))
         return lua_error(L);
     p->target->provider->read(L, answer);
+    if (connector_is(L, -1))
+        check_is_about(L, p);
     return 1;
 }
 

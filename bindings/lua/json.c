@@ -164,6 +164,34 @@ static void settle(lua_State *L, const struct json_scan *scanned, int codec)
     lua_remove(L, s.array_mt);
 }
 
+/* The string keys in the table at the top and all below it. */
+static size_t count_members(lua_State *L)
+{
+    size_t n = 0;
+    int table = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        n += lua_type(L, table + 1) == LUA_TSTRING;
+        if (lua_type(L, table + 2) == LUA_TTABLE)
+            n += count_members(L);
+        lua_settop(L, table + 1);
+    }
+    return n;
+}
+
+/* cjson keeps the last of two members of one name. Which one the sender meant
+ * nobody knows, so there must be as many keys as there were members. */
+static void check_members(lua_State *L, const struct json_scan *scanned)
+{
+    if (scanned->members < 2)
+        return;
+    luaL_checkstack(L, 2 * JSON_MAX_DEPTH + 8, "JSON");
+    if (count_members(L) != scanned->members) {
+        lua_pushliteral(L, "invalid JSON: a key stands twice in an object");
+        lua_error(L);
+    }
+}
+
 /* `source` is the index of the text as a Lua string, or 0. */
 static void decode(lua_State *L, const char *text, size_t size, int source)
 {
@@ -183,6 +211,7 @@ static void decode(lua_State *L, const char *text, size_t size, int source)
         lua_pushvalue(L, source);
     json_scratch_trim(L, &c->out, SCRATCH_KEPT);
     lua_call(L, 1, 1);
+    check_members(L, &scanned);
     if (scanned.deepest >= 0)
         settle(L, &scanned, codec);
     lua_remove(L, codec);
@@ -218,6 +247,21 @@ void json_encode(lua_State *L)
 void json_push_null(lua_State *L)
 {
     lua_pushlightuserdata(L, NULL);
+}
+
+int json_is_array(lua_State *L, int index)
+{
+    if (!lua_istable(L, index))
+        return 0;
+    if (lua_rawlen(L, index) > 0)
+        return 1;
+    if (!lua_getmetatable(L, index))
+        return 0;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &codec_key);
+    lua_getiuservalue(L, -1, SLOT_ARRAY_MT);
+    int equal = lua_rawequal(L, -1, -3);
+    lua_pop(L, 3);
+    return equal;
 }
 
 int json_is_null(lua_State *L, int index)

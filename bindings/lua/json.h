@@ -46,6 +46,10 @@ void json_encode(struct lua_State *L);
 /* Pushes the value that stands for JSON null. [-0, +1, -] */
 void json_push_null(struct lua_State *L);
 
+/* True when the value at `index` is what decoding an array gives: a table with
+ * elements from 1, or an empty one that is known to be no object. [-0, +0, -] */
+int json_is_array(struct lua_State *L, int index);
+
 /* True when the value at `index` is JSON null (not Lua's nil). [-0, +0, -] */
 int json_is_null(struct lua_State *L, int index);
 

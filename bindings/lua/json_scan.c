@@ -24,6 +24,7 @@ struct scan {
     const char *text, *at, *end;
     const char *copied; /* up to here the text is in `out` */
     int depth, deepest;
+    size_t members;
     bool marks;
 };
 
@@ -346,6 +347,7 @@ static void scan_object(struct scan *s)
         do {
             if (next_byte(s) != '"')
                 fail(s, s->at, "expected a key");
+            s->members++;
             scan_string(s);
             if (next_byte(s) != ':')
                 fail(s, s->at, "expected ':'");
@@ -390,5 +392,6 @@ void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, siz
         json_scratch_add(L, scratch, s.copied, (size_t)(s.end - s.copied));
     *result = (struct json_scan){.text = s.marks ? scratch->bytes : text,
                                  .size = s.marks ? scratch->size : size,
-                                 .marks = s.marks, .deepest = s.deepest};
+                                 .marks = s.marks, .members = s.members,
+                                 .deepest = s.deepest};
 }

@@ -20,6 +20,7 @@ struct json_scan {
     const char *text; /* what to give to cjson: the text itself, or `scratch` */
     size_t size;
     bool marks;  /* marks are in it: it differs from the text that was given */
+    size_t members; /* of all objects together */
     int deepest; /* containers around the innermost number or mark; -1: there is none */
 };
 

@@ -161,7 +161,7 @@ void connect_rest_read(lua_State *L, enum answer answer)
         lua_replace(L, value);
         return;
     }
-    if (!lua_istable(L, value))
+    if (!lua_istable(L, value) || json_is_array(L, value))
         record_unexpected(L, "not an object");
     if (answer == ANSWER_CONNECTORS) {
         read_expanded_list(L);

@@ -142,12 +142,9 @@ static void read(lua_State *L, enum answer answer)
         lua_replace(L, value);
         break;
     case ANSWER_CONNECTORS:
-        if (!lua_istable(L, value))
+        /* An object, {} too, is no proof that there are no connectors. */
+        if (!json_is_array(L, value))
             record_unexpected(L, "the list is not an array");
-        lua_pushnil(L);
-        if (lua_rawlen(L, value) == 0 && lua_next(L, value))
-            record_unexpected(L, "the list is not an array");
-        lua_settop(L, value);
         for (lua_Integer i = 1; lua_rawgeti(L, value, i) != LUA_TNIL; i++) {
             if (!lua_istable(L, -1))
                 record_unexpected(L, "the list holds something that is not an object");

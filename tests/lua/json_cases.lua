@@ -400,13 +400,14 @@ choice_no("string_pair_reversed", '"\\udc00\\ud800"', 1, "half a surrogate pair"
 choice_no("string_two_highs", '"\\ud800\\ud800"', 1, "half a surrogate pair", "high after high")
 choice_no("string_half_pair_key", '{"\\udfff":0}', 2, "half a surrogate pair", "keys are strings")
 
-choice_yes("key_repeated", '{"a":1,"a":2}', '{"a":2}', "the last one counts, as with most readers")
-choice_yes("key_repeated_kinds", '{"a":12345678901234567,"a":"x"}', '{"a":"x"}',
-  "the last one counts, whatever it is")
-choice_yes("key_repeated_null", '{"a":1,"a":null}', '{"a":null}', "null counts, too")
-choice_yes("key_repeated_escaped", '{"a":1,"\\u0061":[]}', '{"a":[]}', "two spellings of one key")
-choice_yes("key_repeated_deep", '{"a":{"b":1.5},"a":{"c":[]}}', '{"a":{"c":[]}}',
-  "objects are replaced, not merged")
+local TWICE <const> = "a key stands twice in an object"
+choice_no("key_repeated", '{"a":1,"a":2}', nil, TWICE, "which one was meant nobody knows")
+choice_no("key_repeated_kinds", '{"a":12345678901234567,"a":"x"}', nil, TWICE, "whatever they are")
+choice_no("key_repeated_null", '{"a":1,"a":null}', nil, TWICE, "null counts, too")
+choice_no("key_repeated_escaped", '{"a":1,"\\u0061":[]}', nil, TWICE, "two spellings of one key")
+choice_no("key_repeated_deep", '[{"a":{"b":1.5,"b":2}},{"c":3}]', nil, TWICE, "at any depth")
+yes("key_in_two_objects", '[{"a":1},{"a":{"a":2}}]', '[{"a":1},{"a":{"a":2}}]',
+  "the same key in other objects is no repetition")
 
 -- What providers answer ---------------------------------------------------
 
