@@ -114,7 +114,7 @@ install_clang_runtime() {
 }
 
 install_all() {
-    install_packages $KELP_PACKAGES libcmocka-dev lua-unit curl openssl || return
+    install_packages $KELP_PACKAGES libcmocka-dev lua-unit curl openssl libssl-dev gzip || return
     "$quick" || { install_packages clang valgrind && install_clang_runtime; }
 }
 

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Seconds for which an idle connection is used again: for any request, and for
+ * one that must not arrive twice. */
+enum { IDLE_AT_MOST = 30, FRESH_ENOUGH = 2 };
 #include <sys/socket.h>
 
 #ifdef KELP_VERSION
@@ -221,7 +225,7 @@ static void set_profile(struct job *j)
         { CURLOPT_HTTP09_ALLOWED, 0 },
         { CURLOPT_PATH_AS_IS, 1 },
         { CURLOPT_PIPEWAIT, 0 },
-        { CURLOPT_MAXAGE_CONN, 30 },
+        { CURLOPT_MAXAGE_CONN, IDLE_AT_MOST },
         { CURLOPT_NOSIGNAL, 1 },
         { CURLOPT_QUICK_EXIT, 1 }, /* a cancel does not wait for a hanging resolver */
         { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 },
@@ -312,6 +316,10 @@ static void set_method(struct job *j, const struct request *r)
      * afterwards: it does not take the risk of a connection that has gone stale. */
     if (!r->repeatable && size == 0)
         set_long(j, CURLOPT_FRESH_CONNECT, 1);
+    /* Nor does one that could be: libcurl does not notice that an idle TLS
+     * connection was closed, and finding out what became of it takes long. */
+    else if (!r->repeatable)
+        set_long(j, CURLOPT_MAXAGE_CONN, FRESH_ENOUGH);
     if (!is(r, sends ? "POST" : "GET") && !is(r, "HEAD"))
         set_text(j, CURLOPT_CUSTOMREQUEST, r->method);
 }

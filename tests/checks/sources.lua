@@ -184,7 +184,7 @@ local function whitespace_is_plain(files, bad)
       for text in (file.text .. "\n"):gmatch "(.-)\n" do
         line = line + 1
         if text:find "%s$" then bad(file.path .. ":" .. line, "ends in whitespace") end
-        if text:find "\t" then bad(file.path .. ":" .. line, "holds a tab") end
+        if text:find "^ *\t" then bad(file.path .. ":" .. line, "is indented by a tab") end
       end
       if file.text ~= "" and file.text:sub(-1) ~= "\n" then
         bad(file.path, "does not end in a newline")

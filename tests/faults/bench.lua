@@ -95,10 +95,12 @@ local beside = {}
 local function start(command)
   local fifo, err = bench.path "fifo", bench.path "err"
   assert(os.execute("mkfifo " .. quote(fifo)))
-  local input = assert(io.popen(("exec env -u SSLKEYLOGFILE -u LD_PRELOAD -u FAULT_CLOCK %s >%s 2>%s")
-    :format(command, quote(fifo), quote(err)), "w"))
+  local input = assert(io.popen(
+    ("exec env -u SSLKEYLOGFILE -u LD_PRELOAD -u FAULT_CLOCK %s >%s 2>%s"):format(
+      command, quote(fifo), quote(err)), "w"))
   input:setvbuf "no"
-  local self = setmetatable({ input = input, err = err, output = assert(io.open(fifo, "r")) }, Beside)
+  local output = assert(io.open(fifo, "r"))
+  local self = setmetatable({ input = input, err = err, output = output }, Beside)
   os.remove(fifo)
   local line = self.output:read "l"
   if not line then
@@ -218,7 +220,8 @@ function bench.kelp(script, spec, env)
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. quote(value) end
   local start_at = raw.now()
   local _, how, code = os.execute(("env -i PATH=\"$PATH\" HOME=%s ASAN_OPTIONS=\"$ASAN_OPTIONS\" "
-    .. "timeout -s KILL 60 env --default-signal=PIPE %s %s --log info %s/scripts/%s.lua %s </dev/null >%s 2>%s"):format(
+    .. "timeout -s KILL 60 env --default-signal=PIPE %s %s --log info %s/scripts/%s.lua %s "
+    .. "</dev/null >%s 2>%s"):format(
     quote(folder), table.concat(words, " "), quote(program), quote(here), script, quote(input),
     quote(out), quote(err)))
   local result = { seconds = raw.now() - start_at, code = code, how = how, out = bench.read(out),

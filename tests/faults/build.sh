@@ -1,5 +1,5 @@
-# build.sh FOLDER: builds the proxy and its company there, and makes the certificates. What only some
-# rows need and cannot be built here is left out; those rows say so.
+# build.sh FOLDER: builds the proxy and its company there, and makes the certificates. What only
+# some rows need and cannot be built here is left out; those rows say so.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1

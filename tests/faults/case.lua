@@ -122,6 +122,8 @@ local function shown(range)
   return type(range) == "table" and ("%s to %s"):format(range[1], range[2]) or tostring(range)
 end
 
+local fields = { "kind", "sent", "attempts", "status", "cause", "retry_after", "paused" }
+
 local function judge(c, r)
   local wrong, e = {}, c.expect or {}
   local function check(fine, format, ...)
@@ -133,12 +135,13 @@ local function judge(c, r)
 
   check(r.how == "exit", "ended by a %s (%s)", r.how, r.code)
   expect("exit code", r.code, e.exit or 0)
-  for _, field in ipairs { "kind", "sent", "attempts", "status", "cause", "retry_after", "paused" } do
+  for _, field in ipairs(fields) do
     if e[field] ~= nil then expect(field, r.last[field], e[field]) end
   end
   if e.says then check(r.err:find(e.says), "standard error does not say '%s'", e.says) end
   if e.message then
-    check((r.last.message or r.last.misuse or ""):find(e.message), "the message '%s' does not hold '%s'",
+    check((r.last.message or r.last.misuse or ""):find(e.message),
+      "the message '%s' does not hold '%s'",
       r.last.message or r.last.misuse, e.message)
   end
 
@@ -195,14 +198,8 @@ end
 
 -- Returns what was wrong, an empty list when nothing was; or nil and why it was left out.
 function case.run(c)
-  for _, needed in ipairs { c.tls and "tls" or "proxy", (c.clock or c.host) and "preload.so" or "proxy" } do
-    if not bench.exists(bench.folder .. "/" .. needed) then
-      return nil, needed == "tls" and "OpenSSL's headers are missing (libssl-dev)" or needed .. " is missing"
-    end
-  end
-  if c.skip then
-    local why = c.skip()
-    if why then return nil, why end
+  if c.tls and not bench.exists(bench.folder .. "/tls") then
+    return nil, "OpenSSL's headers are missing (libssl-dev), or its program"
   end
   if c.prepare then c.prepare(bench) end
   local at, why = set_up(c)

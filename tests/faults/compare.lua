@@ -55,8 +55,8 @@ run["curl --retry"] = function(provider, base_url, name)
   local path, body, user = request(provider, name)
   local file = bench.write(bench.path "body", kelp.json.encode(body))
   local config = bench.write(bench.path "curl", ('user = "%s:%s"\n'):format(user, bench.canary))
-  local ok = os.execute(("curl -q -sS --noproxy '*' --fail --retry 4 --retry-all-errors -m 60 -K %s "
-    .. "-H 'Content-Type: application/json' -d @%s -o /dev/null %s 2>/dev/null"):format(
+  local ok = os.execute(("curl -q -sS --noproxy '*' --fail --retry 4 --retry-all-errors -m 60 "
+    .. "-K %s -H 'Content-Type: application/json' -d @%s -o /dev/null %s 2>/dev/null"):format(
     quote(config), quote(file), quote(base_url .. path)))
   os.remove(file)
   os.remove(config)
@@ -66,8 +66,9 @@ end
 run["Python requests"] = function(provider, base_url, name)
   local path, body, user = request(provider, name)
   local file = bench.write(bench.path "body", kelp.json.encode(body))
-  local ok = os.execute(("FAULTS_SECRET=%s python3 %s/compare_requests.py %s %s <%s >/dev/null 2>&1")
-    :format(quote(bench.canary), quote(bench.here), quote(base_url .. path), quote(user), quote(file)))
+  local ok = os.execute(("FAULTS_SECRET=%s python3 %s/compare_requests.py %s %s <%s "
+    .. ">/dev/null 2>&1"):format(quote(bench.canary), quote(bench.here), quote(base_url .. path),
+    quote(user), quote(file)))
   os.remove(file)
   return ok == true
 end
@@ -93,7 +94,8 @@ local function measure(runs, provider, client, fault)
   end
   bench.stop()
   local file = assert(io.open(results_path(), "a"))
-  assert(file:write(("%s\t%s\t%s\t%s\n"):format(provider, client, fault[1], table.concat(count, "\t"))))
+  local words = { provider, client, fault[1], table.unpack(count) }
+  assert(file:write(table.concat(words, "\t") .. "\n"))
   assert(file:close())
 end
 
@@ -119,7 +121,8 @@ local function tables()
       ("---|"):rep(#outcomes)))
     for _, client in ipairs(clients) do
       local sum = sums[provider .. client]
-      print(("| %s | %s |"):format(client, sum and table.concat(sum, " | ") or "not measured | | |"))
+      print(("| %s | %s |"):format(client, sum and table.concat(sum, " | ")
+        or "not measured | | |"))
     end
   end
   print "\nWhat was not made once and said so, by fault:"

@@ -1,7 +1,7 @@
-# compare.sh [KELP] [RUNS]: what becomes of a create whose answer is lost, cut or wrong, with kelp, with
-# curl --retry and with Python's requests under urllib3's Retry, against the same simulator behind
-# the same proxy; RUNS (10) of each fault. Prints Markdown tables. Takes some minutes, most of them
-# curl's waits.
+# compare.sh [KELP] [RUNS]: what becomes of a create whose answer is lost, cut or wrong, with kelp,
+# with curl --retry and with Python's requests under urllib3's Retry, against the same simulator
+# behind the same proxy; RUNS (10) of each fault. Prints Markdown tables. Takes some minutes, most
+# of them curl's waits.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 kelp=${1:-$here/../../build/kelp}

@@ -2,8 +2,8 @@
  * that is started with LD_PRELOAD.
  *
  * Hosts: hang.invalid is never answered, here.invalid is 127.0.0.1, any other that ends in .invalid
- * does not exist. Clock: FAULT_CLOCK="OFFSET" or "OFFSET@SECONDS": the wall clock is so many seconds
- * ahead, from so many seconds after the start. The monotonic clocks are as they are. */
+ * does not exist. Clock: FAULT_CLOCK="OFFSET" or "OFFSET@SECONDS": the wall clock is so many
+ * seconds ahead, from so many seconds after the start. The monotonic clocks are as they are. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>

@@ -72,8 +72,8 @@ static void ask(struct proxy *p, const char *text)
     struct message asked = { .head = { .data = NULL } }, answer = { .head = { .data = NULL } };
     int method = (int)strcspn(text, " "), end = method + 1 + (int)strcspn(text + method + 1, " ");
     text_add_string(&asked.body, text[end] != '\0' ? text + end + 1 : "");
-    text_print(&asked.head, "%.*s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n", end, text,
-               asked.body.size);
+    text_print(&asked.head, "%.*s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n", end,
+               text, asked.body.size);
     if (!wire_ask(p->upstream, &asked, &answer))
         wire_fail("ask");
     printf("%.3s %zu\n", answer.head.data + strlen("HTTP/1.1 "), answer.body.size);

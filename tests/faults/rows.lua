@@ -12,7 +12,8 @@
 --   proxy, simulator, tls = { certificate, options }, scheme, host: how they are started
 --   other      true when there is a second server
 --   expect     exit (0), kind, sent, attempts, status, message: of the last call's error
---              posts: creates sent; seen = { ["METHOD pattern"] = count }; effects = { verb = count }
+--              posts: creates sent; seen = { ["METHOD pattern"] = count };
+--              effects = { verb = count }
 --              most: how often one name may be made (1); within, least: seconds; peak: MiB
 --              says: a pattern in standard error. Each number may be { least, most }
 --   check      function(result, check) for what these cannot say

@@ -156,8 +156,8 @@ static void meanwhile(struct visit *v, const char *text)
         text_add_string(&other.body, body);
     int size;
     const char *credential = head_value(&v->asked.head, "Authorization", &size);
-    text_print(&other.head, "%.*s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n", end, text,
-               other.body.size);
+    text_print(&other.head, "%.*s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n", end,
+               text, other.body.size);
     text_print(&other.head, "Content-Type: application/json\r\n");
     if (credential != NULL)
         text_print(&other.head, "Authorization: %.*s\r\n", size, credential);

@@ -12,8 +12,8 @@ end
 
 local function dated(case, date, retry)
   return { case = case,
-    faults = { { "POST", "/connector", times = 1, "answer 429 Too Many Requests", "header Date: " .. date,
-                 "header Retry-After: " .. retry, "send" } },
+    faults = { { "POST", "/connector", times = 1, "answer 429 Too Many Requests",
+                 "header Date: " .. date, "header Retry-After: " .. retry, "send" } },
     expect = { posts = 2, effects = { create = 1 }, within = 8 } }
 end
 
@@ -24,7 +24,8 @@ return {
       faults = { { "POST", "/connector", times = 1, "forward", "rst" } }, expect = made },
   } },
 
-  { row = "C2", what = "the clock jumps between two runs", skipped = "comes with the journal's tests" },
+  { row = "C2", what = "the clock jumps between two runs",
+    skipped = "comes with the journal's tests" },
 
   { row = "C3", what = "the clock is wrong for a good certificate", tls = {},
     target = { ca_file = "$FOLDER/ca.pem" }, cases = {

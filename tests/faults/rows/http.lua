@@ -8,11 +8,14 @@ local list = { { "list" } }
 local page = "<!DOCTYPE html><html><body>Please sign in to the network.</body></html>"
 
 local function create(...) return { "POST", "/connector", times = 1, ... } end
-local function answer(status, body) return { "GET", "*", "answer " .. status, "body " .. body, "send" } end
+local function answer(status, body)
+  return { "GET", "*", "answer " .. status, "body " .. body, "send" }
+end
 
 local function redirects(status, to)
   return { case = ("%d"):format(status), other = true,
-    faults = { { "*", "*", ("answer %d Elsewhere"):format(status), "header Location: " .. to, "send" } },
+    faults = { { "*", "*", ("answer %d Elsewhere"):format(status), "header Location: " .. to,
+      "send" } },
     expect = { exit = 1, kind = "protocol", status = status, effects = { create = 0 } },
     check = function(r, check) check(r.other == "", "it was followed") end }
 end
@@ -46,7 +49,8 @@ return {
 
   { row = "H5", what = "500 for a mistake that stays one", cases = {
     { case = "a class that does not exist",
-      calls = { { "create", "faulty", { ["connector.class"] = "NoSuchClass", ["tasks.max"] = 1 } } },
+      calls = { { "create", "faulty", { ["connector.class"] = "NoSuchClass",
+        ["tasks.max"] = 1 } } },
       faults = { { "POST", "/connectors", "answer 500 Internal Server Error",
         'body {"error_code":500,"message":"Failed to find any class that implements Connector"}',
         "send" } },
@@ -57,7 +61,8 @@ return {
         create("answer 500 Oops", 'body {"error_code":500,"message":"first"}', "send"),
         create("answer 502 Oops", 'body {"error_code":502,"message":"second"}', "send"),
         create("answer 500 Oops", 'body {"error_code":500,"message":"third"}', "send") },
-      expect = { exit = 1, kind = "server", posts = 3, message = "third", effects = { create = 0 } } },
+      expect = { exit = 1, kind = "server", posts = 3, message = "third",
+        effects = { create = 0 } } },
   } },
 
   { row = "H6", what = "504 at once, done later", cases = {
@@ -76,12 +81,14 @@ return {
   { row = "H7", what = "503", on = both, cases = {
     { case = "after it was done", faults = { create("forward", "status 503 Unavailable", "send") },
       expect = made },
-    { case = "instead of it", faults = { create("answer 503 Unavailable", "send") }, expect = resent },
+    { case = "instead of it", faults = { create("answer 503 Unavailable", "send") },
+      expect = resent },
     { case = "with Retry-After",
       faults = { create("answer 503 Unavailable", "header Retry-After: 1", "send") },
       expect = resent },
     { case = "to a read, with Retry-After", calls = list,
-      faults = { { "GET", "*", times = 1, "answer 503 Unavailable", "header Retry-After: 1", "send" } },
+      faults = { { "GET", "*", times = 1, "answer 503 Unavailable", "header Retry-After: 1",
+        "send" } },
       expect = { least = 1, within = 5, seen = { ["GET /connectors"] = 2 } } },
     { case = "to every read", calls = list, target = { attempts = 3 },
       faults = { { "GET", "*", "answer 503 Unavailable", "send" } },
@@ -115,7 +122,8 @@ return {
     { case = "after one whose answer was lost", calls = { { "delete", "orders-to-s3" } },
       faults = { { "DELETE", "*", times = 1, "forward", "rst" } },
       expect = { effects = { delete = 1 }, seen = { ["DELETE ."] = 2 } } },
-    { case = "after one whose answer was lost", on = "upstash", calls = { { "delete", "events-to-s3" } },
+    { case = "after one whose answer was lost", on = "upstash",
+      calls = { { "delete", "events-to-s3" } },
       faults = { { "DELETE", "*", times = 1, "forward", "fin" } },
       expect = { effects = { delete = 1 }, seen = { ["DELETE ."] = 2 } } },
   } },
@@ -135,7 +143,9 @@ return {
     { case = "to all after a create", on = "confluent",
       faults = { create("forward", "rst"), { "*", "*", "answer 200 OK", "body " .. page, "send" } },
       expect = { exit = 4, kind = "unknown_outcome", posts = 1, within = 10 },
-      check = function(r, check) check(#r.requests <= 8, "%d requests were sent", #r.requests) end },
+      check = function(r, check)
+        check(#r.requests <= 8, "%d requests were sent", #r.requests)
+      end },
   } },
 
   { row = "H13", what = "an answer without a body", cases = {
@@ -218,7 +228,8 @@ return {
   { row = "H19", what = "Content-Length lies", on = both, cases = {
     { case = "too long, then closed", faults = { create("forward", "length +10", "send", "fin") },
       expect = made },
-    { case = "too long, then nothing", faults = { create("forward", "length +10", "send", "stall") },
+    { case = "too long, then nothing",
+      faults = { create("forward", "length +10", "send", "stall") },
       target = { timeout = 0.5 }, expect = made },
     { case = "too short", faults = { create("forward", "length -10", "send") }, expect = made },
     { case = "too short, and another request behind it", on = "confluent",

@@ -57,15 +57,17 @@ for _, body in ipairs {
     expect = { exit = 1, kind = "protocol", seen = { ["GET ."] = 1 } } }
 end
 
-local record = '{"connector_id":"431ec970-b59d-4b00-95fe-5f3abcc52c2f","name":"%s","state":"running",'
-  .. '"creation_time":%s,"connector_class":"org.example.Sink","properties":{"topics":"%s"}}'
+local record = '{"connector_id":"431ec970-b59d-4b00-95fe-5f3abcc52c2f","name":"%s",'
+  .. '"state":"running","creation_time":%s,"connector_class":"org.example.Sink",'
+  .. '"properties":{"topics":"%s"}}'
 local function records(name, created, topics)
   return listed("[" .. record:format(name, created, topics) .. "]")
 end
 
 -- A credential that the server sends back in its answer.
 local function echoed(secret)
-  return { case = secret, calls = list, env = { CONFLUENT_CLOUD_API_SECRET = secret }, never = { secret },
+  return { case = secret, calls = list, env = { CONFLUENT_CLOUD_API_SECRET = secret },
+    never = { secret },
     faults = { { "GET", "*", "answer 400 Bad Request", "header Content-Type: text/plain",
       "body you sent " .. secret:gsub("\\", "\\\\") .. " as your secret", "send" } },
     expect = { exit = 1, kind = "invalid", message = "you sent" } }
@@ -80,16 +82,20 @@ local function rejected(case, env, target)
     end }
 end
 
-local escapes = '{"error_code":404,"message":"\\u001b[31mred\\u001b[0m \\u0007 \\u009b31m \\r\\noverwritten"}'
-local escaped_list = '{"a\\\\u001b]0;title\\\\u0007":{"info":{"name":"a\\\\u001b]0;title\\\\u0007","config":'
-  .. '{"topics":"x\\\\u001b[2J"},"type":"sink"},"status":{"name":"a\\\\u001b]0;title\\\\u0007","connector":'
-  .. '{"state":"FAILED","trace":"bad\\\\u001b[31m\\\\u009bthing"},"tasks":[],"type":"sink"}}}'
+local escapes = '{"error_code":404,"message":"\\u001b[31mred\\u001b[0m \\u0007 \\u009b31m '
+  .. '\\r\\noverwritten"}'
+local escaped_name = '"a\\\\u001b]0;title\\\\u0007"'
+local escaped_list = "{" .. escaped_name .. ':{"info":{"name":' .. escaped_name
+  .. ',"config":{"topics":"x\\\\u001b[2J"},"type":"sink"},"status":{"name":' .. escaped_name
+  .. ',"connector":{"state":"FAILED","trace":"bad\\\\u001b[31m\\\\u009bthing"},"tasks":[],'
+  .. '"type":"sink"}}}'
 
 return {
   row(named "crlf", { row = "A1", what = "line breaks in what becomes a request line or a header",
     cases = {
       { case = "names", on = both, check = none_sent },
-      row(rejected("the user", { CONFLUENT_CLOUD_API_KEY = "KEY\r\nX-Injected: yes" }), { script = false }),
+      row(rejected("the user", { CONFLUENT_CLOUD_API_KEY = "KEY\r\nX-Injected: yes" }),
+        { script = false }),
       row(rejected("the secret", { CONFLUENT_CLOUD_API_SECRET = "no-secret\r\nX-Injected: yes" }),
         { script = false }),
       row(rejected("a token", nil, { token = "no-token\r\nX-Injected: yes" }), { script = false }),
@@ -102,12 +108,14 @@ return {
   row(named "exact", { row = "A2", what = "names that mean something in a URL", on = both,
     check = function(r, check)
       none_wrong(r, check)
-      check(r.left == (r.requests[1].path:find "upstash" and 4 or 5), "%s connectors are left", r.left)
+      check(r.left == (r.requests[1].path:find "upstash" and 4 or 5), "%s connectors are left",
+        r.left)
     end }),
 
   row(named "dots", { row = "A3", what = "the names . and ..", on = both, check = none_sent }),
 
-  row(named "bytes", { row = "A4", what = "control characters, NUL and bad UTF-8 in names", on = both,
+  row(named "bytes", { row = "A4", what = "control characters, NUL and bad UTF-8 in names",
+    on = both,
     check = none_sent }),
 
   { row = "A5", what = "escape sequences in a server's words", script = "shown",
@@ -186,14 +194,16 @@ return {
       end },
     { case = "2^63", faults = records("a", "9223372036854775808", "t"),
       expect = { exit = 1, kind = "protocol" } },
-    { case = "1e999", faults = records("a", "1e999", "t"), expect = { exit = 1, kind = "protocol" } },
+    { case = "1e999", faults = records("a", "1e999", "t"),
+      expect = { exit = 1, kind = "protocol" } },
   } },
 
   { row = "A12", what = "values through the codec and back", script = "values", check = none_sent },
 
   { row = "A13", what = "what is nearly JSON", cases = odd_json },
 
-  { row = "A14", what = "characters that JSON allows, or not", on = "upstash", calls = list, cases = {
+  { row = "A14", what = "characters that JSON allows, or not", on = "upstash", calls = list,
+    cases = {
     { case = "NUL", faults = records("a", "1", "t\\\\u0000u"),
       check = function(r, check)
         check(r.last.ok and r.last.ok[1].config.topics == "t\0u", "it was cut or lost")

@@ -10,6 +10,7 @@ local function create(...) return { "POST", "/connector", times = 1, ... } end
 
 local other_one = '{"name":"somebody-elses","config":{"name":"somebody-elses"},"tasks":[],'
   .. '"type":"sink"}'
+local big_one = '{"name":"big","config":{"connector.class":"S3_SINK"},"tasks":[]}'
 local other_record = '{"connector_id":"00000000-0000-4000-8000-000000000000",'
   .. '"name":"somebody-elses","state":"pending","tasks":[]}'
 
@@ -44,7 +45,8 @@ return {
   } },
 
   { row = "N6", what = "a reset before the request is read", on = both, cases = {
-    { case = "a new connection", on = "confluent", faults = { { connection = true, times = 1, "rst" } },
+    { case = "a new connection", on = "confluent",
+      faults = { { connection = true, times = 1, "rst" } },
       expect = made },
     { case = "half the request read", faults = { create("read 20", "rst") }, expect = resent },
   } },
@@ -121,7 +123,8 @@ return {
         expect = made },
       { case = "under TLS", on = both, tls = {}, target = { ca_file = "$FOLDER/ca.pem" },
         faults = { { "GET", "*", times = 2, "forward", "send", "fin" } }, expect = made },
-      -- Nobody can tell then whether the first bytes of a create were read; it must not be made twice.
+      -- Nobody can tell then whether the first bytes of a create were read; it must not be made
+      -- twice.
       { case = "under TLS, every time", tls = {}, target = { ca_file = "$FOLDER/ca.pem" },
         faults = { { "GET", "*", "forward", "send", "fin" } },
         expect = { exit = { 0, 4 }, posts = { 0, 1 }, effects = { create = { 0, 1 } } },
@@ -143,7 +146,8 @@ return {
         check(r.last.ok and r.last.ok.name == "faulty", "it was believed to be what was made")
       end },
     { case = "to a get", calls = { { "get", "orders-to-s3" } },
-      faults = { { "GET", "/connectors/orders-to-s3", "answer 200 OK", "body " .. other_one, "send" } },
+      faults = { { "GET", "/connectors/orders-to-s3", "answer 200 OK", "body " .. other_one,
+        "send" } },
       expect = { exit = 1, kind = "protocol" } },
   } },
 
@@ -159,9 +163,9 @@ return {
       calls = { { "list" }, { "update", "big", { transforms = ("x"):rep(8000000) } } },
       faults = { { "PUT", "/config", times = 1, "read 1000", "rst" },
                  { "GET", "/connectors/big", "answer 200 OK",
-                   'body {"name":"big","config":{"connector.class":"S3_SINK"},"tasks":[]}', "send" },
+                   "body " .. big_one, "send" },
                  { "PUT", "/config", "answer 200 OK",
-                   'body {"name":"big","config":{"connector.class":"S3_SINK"},"tasks":[]}', "send" } },
+                   "body " .. big_one, "send" } },
       expect = { seen = { ["PUT /config$"] = 2 } } },
     { case = "under TLS", tls = {}, target = { ca_file = "$FOLDER/ca.pem" },
       calls = { { "list" }, { "sleep", 0.2 }, { "list" } },

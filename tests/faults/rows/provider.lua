@@ -9,7 +9,8 @@ local place = "/confluent/connect/v1/environments/env-sim/clusters/lkc-sim/conne
 local events_id = "2f9d7c1e-0a43-4be6-8b1f-5c6e7d8f9a00"
 
 local function create(...) return { "POST", "/connector", times = 1, ... } end
-local not_there = { "answer 404 Not Found", 'body {"error_code":404,"message":"resource not found"}',
+local not_there = { "answer 404 Not Found",
+  'body {"error_code":404,"message":"resource not found"}',
                     "send" }
 local function hidden(times)
   return { "GET", "/connectors/faulty", times = times, table.unpack(not_there) }
@@ -55,7 +56,8 @@ return {
     { case = "closed", faults = { create("forward", "fin") }, expect = made },
     { case = "reset", faults = { create("forward", "rst") }, expect = made },
     { case = "by put", on = "upstash",
-      calls = { { "put", "faulty", { ["connector.class"] = "org.example.Sink", topics = "events" } } },
+      calls = { { "put", "faulty", { ["connector.class"] = "org.example.Sink",
+        topics = "events" } } },
       faults = { create("forward", "rst") }, expect = made },
   } },
 
@@ -86,7 +88,8 @@ return {
       expect = { exit = 4, kind = "unknown_outcome", posts = 1, effects = { create = 1 } } },
   } },
 
-  { row = "P4", what = "409: it exists, and is ours", faults = { create("forward", "rst"), hidden(4) },
+  { row = "P4", what = "409: it exists, and is ours",
+    faults = { create("forward", "rst"), hidden(4) },
     expect = { posts = 2, effects = { create = 1 } } },
 
   { row = "P5", what = "it exists, and is somebody else's", cases = {
@@ -150,7 +153,8 @@ return {
       expect = { exit = 1, kind = "not_found", seen = { ["PUT ."] = 0 }, effects = { put = 0 } } },
     { case = "by id", on = "upstash", calls = { { "update", "events-to-s3", { topics = "x" } } },
       faults = { { "POST", "/update-connector/",
-                   "meanwhile DELETE /upstash/v2/kafka/connector/" .. events_id, "forward", "send" } },
+                   "meanwhile DELETE /upstash/v2/kafka/connector/" .. events_id,
+                   "forward", "send" } },
       expect = { exit = 1, kind = "not_found", effects = { delete = 1, update = 0, create = 0 } } },
   } },
 

@@ -16,8 +16,8 @@ end
 
 -- What is no sensible Retry-After is none: a short wait, no spin.
 local odd = {}
-for _, value in ipairs { "Wed, 21 Oct 2015 07:28:00 GMT", "-5", "1.5", "99999999999999999999", "soon",
-                         "", "1, 2", "0" } do
+for _, value in ipairs { "Wed, 21 Oct 2015 07:28:00 GMT", "-5", "1.5", "99999999999999999999",
+                         "soon", "", "1, 2", "0" } do
   odd[#odd + 1] = { case = "'" .. value .. "'",
     faults = { limited("header Retry-After: " .. value, "send") },
     expect = { posts = 2, effects = { create = 1 }, within = 6 } }
@@ -89,7 +89,8 @@ return {
 
   { row = "R7", what = "many 429 at once", script = "bulk", simulator = "--latency 50",
     spec = { verb = "list", count = 400, concurrency = 32 },
-    faults = { { "GET", "*", skip = 200, lasting = 0.1, "delay 0.05", "answer 429 Too Many Requests",
+    faults = { { "GET", "*", skip = 200, lasting = 0.1, "delay 0.05",
+      "answer 429 Too Many Requests",
                  "header Retry-After: 1", "send" } },
     expect = { seen = { ["GET /connectors$"] = { 404, 432 } }, within = 20 },
     check = function(r, check)
@@ -125,7 +126,9 @@ return {
     end },
 
   { row = "R10", what = "a quota is used up, which no waiting helps", cases = {
-    refused("402 Payment Required", '{"error":{"code":402,"message":"Quota exceeded"}}', "forbidden"),
-    refused("400 Bad Request", '{"error":{"code":400,"message":"Connector quota exceeded"}}', "invalid"),
+    refused("402 Payment Required", '{"error":{"code":402,"message":"Quota exceeded"}}',
+      "forbidden"),
+    refused("400 Bad Request", '{"error":{"code":400,"message":"Connector quota exceeded"}}',
+      "invalid"),
   } },
 }

@@ -1,5 +1,5 @@
--- bulk: the same verb for many connectors with kelp.each, as a job does, and its report as JSON. Ends
--- as the report says.
+-- bulk: the same verb for many connectors with kelp.each, as a job does, and its report as JSON.
+-- Ends as the report says.
 local kelp = require "kelp"
 local show = require "show"
 

@@ -59,7 +59,9 @@ end
 local listed = {}
 for _, c in ipairs(target:list()) do listed[c.name] = (listed[c.name] or 0) + 1 end
 for _, name in ipairs(good) do
-  if listed[name] ~= 1 then wrong[#wrong + 1] = ("%q is listed %s times"):format(name, listed[name]) end
+  if listed[name] ~= 1 then
+    wrong[#wrong + 1] = ("%q is listed %s times"):format(name, listed[name])
+  end
   target:delete(name)
 end
 show.results({}, { wrong = wrong, count = count, left = #target:list() })

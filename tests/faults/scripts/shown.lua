@@ -1,5 +1,5 @@
--- shown: what a server's words look like on a terminal: the list as the prompt and the commands show
--- it, and an error that nobody catches.
+-- shown: what a server's words look like on a terminal: the list as the prompt and the commands
+-- show it, and an error that nobody catches.
 local kelp = require "kelp"
 
 local file = assert(io.open(arg[1], "rb"))
