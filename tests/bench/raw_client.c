@@ -81,6 +81,9 @@ static void set_up(struct slot *s, const struct job *j)
     curl_easy_setopt(s->easy, CURLOPT_USERNAME, getenv("UPSTASH_EMAIL"));
     curl_easy_setopt(s->easy, CURLOPT_PASSWORD, getenv("UPSTASH_API_KEY"));
     curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(s->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    if (getenv("BENCH_CA") != NULL)
+        curl_easy_setopt(s->easy, CURLOPT_CAINFO, getenv("BENCH_CA"));
     curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, j->headers);
     curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s);

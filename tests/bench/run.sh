@@ -5,7 +5,7 @@
 #   run.sh [--check] [KELP [WORKLOAD...]]
 #
 # KELP is the program to measure (build/kelp; a Release build). Workloads, all
-# unless some are named: update many slow long list startup. --check: exit 1
+# unless some are named: update many slow long tls list startup. --check: exit 1
 # when an aim is missed. The Python clients run under $PYTHON (python3).
 #
 # CPU time is user and system time of the client's process from its start to its
@@ -38,7 +38,7 @@ if [ "${1:-}" = --check ]; then
 fi
 kelp=${1:-$here/../../build/kelp}
 [ $# -eq 0 ] || shift
-workloads=${*:-update many slow long list startup}
+workloads=${*:-update many slow long tls list startup}
 
 fail() {
   echo "run.sh: $*" >&2
@@ -116,6 +116,61 @@ start_server() {
 stop_server() {
   exec 3>&-
   wait "$server" || fail "the server failed"
+}
+
+# nginx in front of the server, with TLS and HTTP/2 and a certificate that only
+# this run trusts. Its port is one that the kernel has just given and taken back.
+start_nginx() {
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null || fail "openssl failed"
+  start_server --delay 0
+  tls_port=$port
+  stop_server
+  start_server --delay 0
+  cat >"$work/nginx.conf" <<END
+worker_processes 1;
+error_log $work/nginx.log warn;
+pid $work/nginx.pid;
+daemon off;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path $work/nginx-body;
+  proxy_temp_path $work/nginx-proxy;
+  fastcgi_temp_path $work/nginx-fastcgi;
+  uwsgi_temp_path $work/nginx-uwsgi;
+  scgi_temp_path $work/nginx-scgi;
+  upstream server { server 127.0.0.1:$port; keepalive 64; }
+  server {
+    listen 127.0.0.1:$tls_port ssl http2;
+    ssl_certificate $work/cert.pem;
+    ssl_certificate_key $work/key.pem;
+    keepalive_requests 1000000;
+    location / {
+      proxy_pass http://server;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }
+  }
+}
+END
+  nginx -p "$work" -c "$work/nginx.conf" 2>"$work/nginx.err" &
+  nginx=$!
+  base=https://localhost:$tls_port/v2/kafka
+  BENCH_CA=$work/cert.pem
+  SSL_CERT_FILE=$BENCH_CA REQUESTS_CA_BUNDLE=$BENCH_CA
+  export BENCH_CA SSL_CERT_FILE REQUESTS_CA_BUNDLE
+  until curl -fsS --cacert "$BENCH_CA" -o "$work/warm" "https://localhost:$tls_port/counts" 2>/dev/null; do
+    kill -0 $nginx 2>/dev/null || fail "nginx did not start: $(cat "$work/nginx.err")"
+  done
+}
+
+stop_nginx() {
+  kill $nginx
+  wait $nginx || true
+  unset BENCH_CA SSL_CERT_FILE REQUESTS_CA_BUNDLE
+  stop_server
 }
 
 # "UPDATES BYTES", as the server counted them.
@@ -249,6 +304,21 @@ updates() {
   echo
 }
 
+# The workload many over TLS and HTTP/2.
+updates_tls() {
+  echo "tls: 5000 updates of 20 keys, 32 at a time, TLS and HTTP/2 (median of $repeats)"
+  if ! command -v nginx >/dev/null || ! command -v openssl >/dev/null; then
+    echo "  skipped: nginx or openssl is not installed"
+    echo
+    return
+  fi
+  start_nginx
+  take_turns $repeats tls "raw kelp go" update 5000 32
+  table tls 5000 raw kelp go
+  stop_nginx
+  echo
+}
+
 lists() {
   echo "list: 10000 connectors of 1.6 kB, pick the failed ones (median of $repeats; op: one list)"
   start_server --connectors 10000
@@ -308,6 +378,7 @@ for workload in $workloads; do
   many) updates many $repeats 5000 32 0 "$all" ;;
   slow) updates slow $repeats 5000 64 20 "$all" ;;
   long) updates long 1 100000 32 0 "raw kelp go" ;;
+  tls) updates_tls ;;
   list) lists ;;
   startup) startup ;;
   *) fail "there is no workload $workload" ;;

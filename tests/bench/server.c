@@ -98,7 +98,7 @@ static struct text constant_reply(const char *status, const char *body)
 
 /* Every field that the documentation shows for this call, and no properties. */
 static const char updated[] =
-    "{\"connector_id\":\"431ec970-b59d-4b00-95fe-5f3abcc52c2f\",\"name\":\"orders-00000\","
+    "{\"connector_id\":\"00000000-0000-4000-8000-000000000000\",\"name\":\"orders-00000\","
     "\"customer_id\":\"bench@example.com\","
     "\"cluster_id\":\"7568431c-88d5-4409-a808-2167f22a7133\",\"creation_time\":1684369147,"
     "\"deletion_time\":0,\"state\":\"running\",\"state_error_message\":\"\","

@@ -18,6 +18,7 @@ local target = kelp.upstash {
   base_url = base_url,
   email = os.getenv "UPSTASH_EMAIL",
   api_key = os.getenv "UPSTASH_API_KEY",
+  ca_file = os.getenv "BENCH_CA",
   concurrency = concurrency, -- or 32 requests is the most
 }
 local connector = assert(target:list()[1], "the server has no connector")
