@@ -321,7 +321,7 @@ static const char *check_connector(lua_State *L, int index)
 int call_backoff(lua_State *L)
 {
     lua_Integer n = luaL_checkinteger(L, 1);
-    struct retry_policy policy = retry_policy_default();
+    struct retry_policy policy = target_check(L, 2)->policy;
     double wait = policy.base * exp2((double)(n - 1));
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     struct clock *clock = engine_clock(lua_touserdata(L, -1));
@@ -406,8 +406,7 @@ int call_exchange(lua_State *L)
     q->timeout = t->timeout;
     q->repeatable = repeatable(route);
     p->exchange.lane = t->lane;
-    p->exchange.policy.attempts = t->attempts;
-    p->exchange.policy.deadline = t->deadline;
+    p->exchange.policy = t->policy;
     p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
     q->has_body = route->body != BODY_NONE;
     buffer_add_text(&q->url, t->base_url);

@@ -23,8 +23,8 @@ int call_check_name(lua_State *L);
  * for the test that nothing is left behind. [-0, +0, -] */
 size_t call_count(void);
 
-/* raw.backoff(n): seconds to wait before try n + 1 of an operation: full jitter,
- * doubling. [-1, +1, e] */
+/* raw.backoff(n, target): seconds to wait before try n + 1 of an operation: full
+ * jitter, doubling, as the target's options say. [-2, +1, e] */
 int call_backoff(lua_State *L);
 
 /* raw.pace(): what holds requests back: { wait, why, paused, limit, in_flight,

@@ -30,7 +30,9 @@ struct target *target_check(lua_State *L, int index)
 
 /* ---- options ---- */
 
-enum option_type { OPTION_SECONDS, OPTION_COUNT, OPTION_RATE, OPTION_TEXT, OPTION_FLAG };
+enum option_type {
+    OPTION_SECONDS, OPTION_COUNT, OPTION_BYTES, OPTION_RATE, OPTION_TEXT, OPTION_FLAG
+};
 
 struct option {
     const char *name;
@@ -44,9 +46,14 @@ struct option {
 static const struct option common_options[] = {
     {"timeout", OPTION_SECONDS, TARGET_FIELD(timeout), 0.001, 86400},
     {"connect_timeout", OPTION_SECONDS, TARGET_FIELD(channel.connect_timeout), 0.001, 3600},
-    {"deadline", OPTION_SECONDS, TARGET_FIELD(deadline), 1, 604800},
+    {"stall_timeout", OPTION_SECONDS, TARGET_FIELD(channel.stall_timeout), 1, 3600},
+    {"deadline", OPTION_SECONDS, TARGET_FIELD(policy.deadline), 1, 604800},
+    {"backoff", OPTION_SECONDS, TARGET_FIELD(policy.base), 0.001, 3600},
+    {"longest_backoff", OPTION_SECONDS, TARGET_FIELD(policy.cap), 0.001, 3600},
+    {"longest_wait", OPTION_SECONDS, TARGET_FIELD(policy.longest_hint), 0, 86400},
+    {"max_body", OPTION_BYTES, TARGET_FIELD(channel.max_body), 1024, 1e9},
     {"settle", OPTION_SECONDS, TARGET_FIELD(settle), 0, 3600},
-    {"attempts", OPTION_COUNT, TARGET_FIELD(attempts), 1, 20},
+    {"attempts", OPTION_COUNT, TARGET_FIELD(policy.attempts), 1, 20},
     {"concurrency", OPTION_COUNT, TARGET_FIELD(concurrency), 1, 1000},
     {"rate", OPTION_RATE, TARGET_FIELD(rate), 0.001, 100000},
     {"base_url", OPTION_TEXT, TARGET_FIELD(base_url), 0, 0},
@@ -98,11 +105,12 @@ static double check_number(lua_State *L, const struct provider *p, const struct 
 {
     static const char *const units[] = {
         [OPTION_SECONDS] = "number of seconds", [OPTION_COUNT] = "whole number",
+        [OPTION_BYTES] = "whole number of bytes",
         [OPTION_RATE] = "number of requests a second",
     };
     double number = lua_tonumber(L, index);
     if (lua_type(L, index) != LUA_TNUMBER || !(number >= o->least) || number > o->most ||
-        (o->type == OPTION_COUNT && number != floor(number))) {
+        ((o->type == OPTION_COUNT || o->type == OPTION_BYTES) && number != floor(number))) {
         char range[64];
         snprintf(range, sizeof range, "%g to %g", o->least, o->most);
         error_misuse(L, "kelp.%s: %s must be a %s from %s", p->name, o->name, units[o->type],
@@ -125,6 +133,11 @@ static void read_common(lua_State *L, struct target *t, const struct option *o, 
     case OPTION_COUNT: {
         int count = (int)check_number(L, p, o, index);
         memcpy(field, &count, sizeof count);
+        break;
+    }
+    case OPTION_BYTES: {
+        size_t bytes = (size_t)check_number(L, p, o, index);
+        memcpy(field, &bytes, sizeof bytes);
         break;
     }
     case OPTION_TEXT: {
@@ -295,8 +308,8 @@ int target_make(lua_State *L)
     memset(t, 0, sizeof *t);
     t->provider = p;
     t->timeout = 60;
-    t->attempts = 4;
-    t->deadline = 900;
+    t->policy = retry_policy_default();
+    t->channel.stall_timeout = 30;
     t->settle = 10;
     t->channel.connect_timeout = 10;
     t->channel.max_body = 64u * 1024 * 1024;
@@ -354,7 +367,7 @@ static int target_index(lua_State *L)
     else if (strcmp(field, "base_url") == 0)
         lua_pushstring(L, t->base_url);
     else if (strcmp(field, "attempts") == 0)
-        lua_pushinteger(L, t->attempts);
+        lua_pushinteger(L, t->policy.attempts);
     else if (strcmp(field, "settle") == 0)
         lua_pushnumber(L, t->settle);
     else

@@ -13,9 +13,8 @@ struct target {
     struct channel channel;
     struct lane *lane;     /* the engine's, for this credential */
     double timeout;        /* seconds for one request */
-    double deadline;       /* seconds after which an operation is not tried again */
     double settle;         /* seconds that a create in doubt is given to show */
-    int attempts;          /* how often one operation may be tried */
+    struct retry_policy policy;
     int concurrency;       /* most requests at once; 0: the default */
     double rate;           /* most requests a second; 0: no limit of ours */
     const char *base_url;  /* without a trailing slash */

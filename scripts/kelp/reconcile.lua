@@ -60,8 +60,8 @@ local function interrupted(doubtful_one, failure, attempts, message)
 end
 
 -- Waits before the next try of what is in doubt.
-local function back_off(doubtful_one, attempts, message)
-  local ok, failure = pcall(raw.sleep, raw.backoff(attempts))
+local function back_off(target, doubtful_one, attempts, message)
+  local ok, failure = pcall(raw.sleep, raw.backoff(attempts, target))
   if not ok then interrupted(doubtful_one, failure, attempts, message) end
 end
 
@@ -227,7 +227,7 @@ function reconcile.config(target, verb, at, name, config, options)
     previous = result
     if attempt == target.attempts then give_up(result, attempt, "unknown_outcome", unknown) end
     say(target, verb, name, "outcome in doubt; sending the same config again")
-    back_off(result, attempt, unknown)
+    back_off(target, result, attempt, unknown)
   end
 end
 
@@ -248,7 +248,7 @@ function reconcile.event(target, verb, at, name, at_most_once)
     end
     previous = result
     say(target, verb, name, ("outcome in doubt; sent again (%d times so far)"):format(attempt))
-    back_off(result, attempt, unknown)
+    back_off(target, result, attempt, unknown)
   end
 end
 
@@ -268,7 +268,7 @@ local function delete(target, at, name)
     end
     previous = result
     say(target, "delete", name, "outcome in doubt; sending it again")
-    back_off(result, attempt, unknown)
+    back_off(target, result, attempt, unknown)
   end
 end
 
