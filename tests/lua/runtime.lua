@@ -365,6 +365,9 @@ function TestInterrupt:test_a_loop_in_a_coroutine()
     local co = coroutine.create(function() here() while true do end end)
     local ok, problem = coroutine.resume(co)
     error(problem, 0)]]
+  interrupted [[
+    coroutine.resume(coroutine.create(function() here() while true do end end))
+    while true do end]]
 end
 
 function TestInterrupt:test_a_loop_of_coroutines()
