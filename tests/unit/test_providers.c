@@ -1,0 +1,266 @@
+/* The two providers against their documents: the requests that they build, and
+ * the documented answers (tests/fixtures/api) read into records and errors. */
+#include "base/buffer.h"
+#include "base/secret.h"
+#include "engine/transport.h"
+#include "lua/config.h"
+#include "lua/connector.h"
+#include "lua/error.h"
+#include "lua/json.h"
+#include "providers/provider.h"
+#include "providers/refusal.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int set_up(void **state)
+{
+    lua_State *L = luaL_newstate();
+    luaL_openlibs(L);
+    luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
+    lua_settop(L, 0);
+    *state = L;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    lua_close(*state);
+    secret_forget_all();
+    return 0;
+}
+
+/* ---- requests ---- */
+
+static void expect_path(const struct provider *p, enum verb verb, const char *connector,
+                        const char *method, const char *path)
+{
+    struct call call = {.verb = verb, .connector = connector};
+    struct buffer url;
+    buffer_init(&url, 4096);
+    call.places[0] = p == &provider_confluent ? "env-1" : "cluster-1";
+    call.places[1] = p == &provider_confluent ? "lkc-2" : NULL;
+    assert_true(provider_add_path(p, &call, &url));
+    assert_string_equal(p->routes[verb].method, method);
+    assert_string_equal(buffer_text(&url), path);
+    buffer_free(&url);
+}
+
+#define CONFLUENT "/connect/v1/environments/env-1/clusters/lkc-2/connectors"
+
+static void confluent_paths_are_the_documented_ones(void **state)
+{
+    (void)state;
+    const struct provider *p = &provider_confluent;
+    assert_string_equal(p->base_url, "https://api.confluent.cloud");
+    expect_path(p, VERB_LIST, NULL, "GET", CONFLUENT "?expand=info,status,id");
+    expect_path(p, VERB_CREATE, NULL, "POST", CONFLUENT);
+    expect_path(p, VERB_GET, "a", "GET", CONFLUENT "/a");
+    expect_path(p, VERB_STATUS, "a", "GET", CONFLUENT "/a/status");
+    expect_path(p, VERB_PUT, "a", "PUT", CONFLUENT "/a/config");
+    expect_path(p, VERB_RESTART, "a", "POST", CONFLUENT "/a/restart");
+    expect_path(p, VERB_PAUSE, "a", "PUT", CONFLUENT "/a/pause");
+    expect_path(p, VERB_RESUME, "a", "PUT", CONFLUENT "/a/resume");
+    expect_path(p, VERB_DELETE, "a", "DELETE", CONFLUENT "/a");
+    assert_null(p->routes[VERB_UPDATE].method);
+    expect_path(p, VERB_GET, "a/b c%?#\xc3\xa4", "GET", CONFLUENT "/a%2Fb%20c%25%3F%23%C3%A4");
+}
+
+static void upstash_paths_are_the_documented_ones(void **state)
+{
+    (void)state;
+    const struct provider *p = &provider_upstash;
+    assert_string_equal(p->base_url, "https://api.upstash.com/v2/kafka");
+    expect_path(p, VERB_LIST, NULL, "GET", "/connectors/cluster-1");
+    expect_path(p, VERB_CREATE, NULL, "POST", "/connector");
+    expect_path(p, VERB_GET, "id-1", "GET", "/connector/id-1");
+    expect_path(p, VERB_UPDATE, "id-1", "POST", "/update-connector/id-1");
+    expect_path(p, VERB_RESTART, "id-1", "POST", "/connector/id-1/restart");
+    expect_path(p, VERB_PAUSE, "id-1", "POST", "/connector/id-1/pause");
+    expect_path(p, VERB_RESUME, "id-1", "POST", "/connector/id-1/start");
+    expect_path(p, VERB_DELETE, "id-1", "DELETE", "/connector/id-1");
+    assert_null(p->routes[VERB_PUT].method);
+}
+
+/* The config of the documents' examples, from Lua to the body of the verb. */
+static void expect_body(lua_State *L, const struct provider *p, enum verb verb, const char *name,
+                        const char *config, const char *body)
+{
+    struct buffer written, out;
+    buffer_init(&written, 4096);
+    buffer_init(&out, 4096);
+    assert_int_equal(luaL_dostring(L, config), LUA_OK);
+    config_write(L, -1, p->by_id ? NULL : name, false, &written);
+    struct call call = {.verb = verb, .name = name, .connector = name, .config = &written};
+    call.places[0] = "7568431c-88d5-4409-a808-2167f22a7133";
+    assert_true(provider_add_body(p, &call, &out));
+    assert_string_equal(buffer_text(&out), body);
+    buffer_free(&written);
+    buffer_free(&out);
+    lua_settop(L, 0);
+}
+
+static const char mongo[] = "return {['connector.class'] = "
+                            "'com.mongodb.kafka.connect.MongoSourceConnector', "
+                            "['connection.uri'] = 'connection-uri'}";
+
+#define MONGO "{\"connection.uri\":\"connection-uri\",\"connector.class\":" \
+              "\"com.mongodb.kafka.connect.MongoSourceConnector\"}"
+
+static void bodies_are_the_documented_ones(void **state)
+{
+    lua_State *L = *state;
+    expect_body(L, &provider_upstash, VERB_CREATE, "connectorName", mongo,
+                "{\"name\":\"connectorName\",\"cluster_id\":"
+                "\"7568431c-88d5-4409-a808-2167f22a7133\",\"properties\":" MONGO "}");
+    expect_body(L, &provider_upstash, VERB_UPDATE, "id", mongo, MONGO); /* flat */
+    expect_body(L, &provider_confluent, VERB_PUT, "MyGcs",
+                "return {['connector.class'] = 'GcsSink', ['tasks.max'] = 2, ['x.y'] = true}",
+                "{\"connector.class\":\"GcsSink\",\"name\":\"MyGcs\",\"tasks.max\":\"2\","
+                "\"x.y\":\"true\"}");
+    expect_body(L, &provider_confluent, VERB_CREATE, "MyGcs", "return {topics = {'a', 'b'}}",
+                "{\"name\":\"MyGcs\",\"config\":{\"name\":\"MyGcs\",\"topics\":\"a,b\"}}");
+}
+
+/* ---- answers ---- */
+
+static void push_fixture(lua_State *L, const char *name)
+{
+    char path[512], text[8192];
+    snprintf(path, sizeof path, "%s/tests/fixtures/api/%s.json", SOURCE_DIR, name);
+    FILE *in = fopen(path, "rb");
+    assert_non_null(in);
+    size_t size = fread(text, 1, sizeof text, in);
+    fclose(in);
+    json_decode(L, text, size);
+}
+
+/* Runs a Lua expression over the value at the top, as `c`. */
+static void expect(lua_State *L, const char *expression)
+{
+    char code[1024];
+    snprintf(code, sizeof code, "local c = ... return %s", expression);
+    assert_int_equal(luaL_loadstring(L, code), LUA_OK);
+    lua_pushvalue(L, -2);
+    lua_call(L, 1, 1);
+    if (!lua_toboolean(L, -1))
+        fail_msg("does not hold: %s", expression);
+    lua_pop(L, 1);
+}
+
+static void expect_upstash_connector(lua_State *L)
+{
+    expect(L, "c.id == '431ec970-b59d-4b00-95fe-5f3abcc52c2f' and c.name == 'connectorName'");
+    expect(L, "c.class == 'com.mongodb.kafka.connect.MongoSourceConnector'");
+    expect(L, "c.type == 'source' and c.created == 1684369147 and #c.tasks == 0");
+    expect(L, "math.type(c.created) == 'integer' and #c.topics == 0");
+    expect(L, "c.details.customer_id == 'EMAIL' and c.details.deletion_time == 0");
+    expect(L, "c.details.cluster_id == '7568431c-88d5-4409-a808-2167f22a7133'");
+    expect(L, "c.details.TTL == 1684370947 and #c.details.encoded_username > 20");
+}
+
+static void upstash_answers(void **state)
+{
+    lua_State *L = *state;
+    push_fixture(L, "upstash-create");
+    provider_upstash.read(L, ANSWER_CONNECTOR);
+    assert_true(connector_is(L, -1));
+    expect_upstash_connector(L);
+    expect(L, "c.state == 'pending' and c.error == nil and c.config == nil");
+
+    push_fixture(L, "upstash-reconfigure"); /* a 200 that says that it failed */
+    provider_upstash.read(L, ANSWER_CONNECTOR);
+    expect_upstash_connector(L);
+    expect(L, "c.state == 'failed' and c.error:find('connection string is invalid', 1, true)");
+    expect(L, "c.config == nil");
+
+    push_fixture(L, "upstash-list");
+    provider_upstash.read(L, ANSWER_CONNECTORS);
+    expect(L, "#c == 1");
+    lua_rawgeti(L, -1, 1);
+    expect_upstash_connector(L);
+    expect(L, "c.config['connection.uri'] == 'connection-uri-update'");
+
+    json_decode(L, "\"OK\"", 4);
+    provider_upstash.read(L, ANSWER_DONE);
+    expect(L, "c == true");
+}
+
+static void confluent_answers(void **state)
+{
+    lua_State *L = *state;
+    push_fixture(L, "confluent-put");
+    provider_confluent.read(L, ANSWER_CONNECTOR);
+    assert_true(connector_is(L, -1));
+    expect(L, "c.name == 'MyGcsLogsBucketConnector' and c.class == 'GcsSink' and c.type == 'sink'");
+    expect(L, "#c.tasks == 2 and c.tasks[2].id == 1 and c.state == 'unknown'");
+    expect(L, "c.config['flush.size'] == '1000' and c.config['kafka.api.key']:match '^%*+$'");
+    expect(L, "c.config['kafka.region'] == 'us-west-2'");
+    static const char none[] = "{\"error\":null}";
+    json_decode(L, none, sizeof none - 1);
+    struct reply reply = {.status = 200};
+    assert_false(refusal_in_answer(L, -1, &reply));
+}
+
+static void refuse(lua_State *L, enum verb verb, long status, const char *headers,
+                   const char *body)
+{
+    struct call call = {.verb = verb, .connector = "a"};
+    struct reply reply = {.status = status};
+    buffer_init(&reply.headers, 4096);
+    buffer_init(&reply.body, 4096);
+    buffer_add_text(&reply.headers, headers);
+    buffer_add_text(&reply.body, body);
+    lua_settop(L, 0);
+    refusal_push(L, &call, &reply);
+    assert_true(error_is(L, -1));
+    buffer_free(&reply.headers);
+    buffer_free(&reply.body);
+}
+
+static void the_documented_errors(void **state)
+{
+    lua_State *L = *state;
+    refuse(L, VERB_PUT, 400, "", "{\"error\":{\"code\":400,\"message\":\"Bad Request\"}}");
+    expect(L, "c.kind == 'invalid' and c.code == 400 and c.message == 'Bad Request'");
+    refuse(L, VERB_PUT, 401, "", "{\"error\":{\"code\":401,\"message\":\"Unauthorized\"}}");
+    expect(L, "c.kind == 'unauthorized' and c.status == 401");
+    refuse(L, VERB_RESTART, 403, "", "{\"error\":{\"code\":403,\"message\":\"Forbidden\"}}");
+    expect(L, "c.kind == 'forbidden'");
+    refuse(L, VERB_PUT, 404, "", "{\"error\":{\"code\":404,\"message\":\"account not found\"}}");
+    expect(L, "c.kind == 'not_found' and c.message == 'account not found'");
+    refuse(L, VERB_PUT, 500, "", "{\"error_code\":500,\"message\":\"Failed to find any class that "
+                                 "implements Connector and which name matches X\"}");
+    expect(L, "c.kind == 'server' and c.code == 500 and c.message:find '^Failed to find'");
+    refuse(L, VERB_RESTART, 500, "",
+           "{\"error\":{\"code\":500,\"message\":\"Oops, something went wrong\"}}");
+    expect(L, "c.kind == 'server'");
+    refuse(L, VERB_PUT, 429, "X-Request-Id: r-1\nX-RateLimit-Limit: 50\nX-RateLimit-Remaining: 0\n"
+                             "X-RateLimit-Reset: 7\nRetry-After: 9\n", "");
+    expect(L, "c.kind == 'rate_limited' and c.request_id == 'r-1' and c.retry_after == 9");
+    expect(L, "c.rate_limit.limit == 50 and c.rate_limit.remaining == 0 and "
+              "c.rate_limit.reset == 7");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(confluent_paths_are_the_documented_ones),
+        cmocka_unit_test(upstash_paths_are_the_documented_ones),
+        cmocka_unit_test_setup_teardown(bodies_are_the_documented_ones, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(upstash_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(confluent_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_documented_errors, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
