@@ -8,6 +8,7 @@
 #include "lua/config.h"
 #include "lua/connector.h"
 #include "lua/error.h"
+#include "lua/interrupt.h"
 #include "lua/json.h"
 #include "lua/target_private.h"
 #include "lua/task.h"
@@ -183,6 +184,8 @@ static void push_fault(lua_State *L, struct pending *p)
                    r->message);
         lua_pushstring(L, error_kind_name(kind));
         lua_setfield(L, -2, "cause");
+    } else if (r->fault == FAULT_CANCELLED) {
+        error_push(L, kind, interrupt_pending() ? "interrupted" : "the task was cancelled");
     } else {
         error_push(L, kind, "%s", r->message);
     }

@@ -37,7 +37,7 @@ void host_free(struct host *h);
 
 /* Calls the function below `nargs` arguments as a task and waits for its end.
  * LUA_OK leaves the results; otherwise the error value is left, with a string
- * message already extended by its traceback. [-(nargs + 1), +(results | 1), -] */
+ * message already extended by its traceback. [-(nargs + 1), +(results | 1), m] */
 int host_call(lua_State *L, int nargs);
 
 /* As host_call, for a chunk whose result is the program's: reports an error, and
