@@ -31,7 +31,8 @@ struct target *target_check(lua_State *L, int index)
 /* ---- options ---- */
 
 enum option_type {
-    OPTION_SECONDS, OPTION_COUNT, OPTION_BYTES, OPTION_RATE, OPTION_TEXT, OPTION_FLAG
+    OPTION_SECONDS, OPTION_COUNT, OPTION_BYTES, OPTION_RATE, OPTION_TOKENS, OPTION_TEXT,
+    OPTION_FLAG
 };
 
 struct option {
@@ -54,8 +55,11 @@ static const struct option common_options[] = {
     {"max_body", OPTION_BYTES, TARGET_FIELD(channel.max_body), 1024, 1e9},
     {"settle", OPTION_SECONDS, TARGET_FIELD(settle), 0, 3600},
     {"attempts", OPTION_COUNT, TARGET_FIELD(policy.attempts), 1, 20},
-    {"concurrency", OPTION_COUNT, TARGET_FIELD(concurrency), 1, 1000},
-    {"rate", OPTION_RATE, TARGET_FIELD(rate), 0.001, 100000},
+    {"concurrency", OPTION_COUNT, TARGET_FIELD(pace.concurrency), 1, 1000},
+    {"quota", OPTION_TOKENS, TARGET_FIELD(pace.quota), 1, 1e6},
+    {"circuit", OPTION_COUNT, TARGET_FIELD(pace.circuit), 1, 1e6},
+    {"probe", OPTION_SECONDS, TARGET_FIELD(pace.probe), 0.01, 3600},
+    {"rate", OPTION_RATE, TARGET_FIELD(pace.rate), 0.001, 100000},
     {"base_url", OPTION_TEXT, TARGET_FIELD(base_url), 0, 0},
     {"ca_file", OPTION_TEXT, TARGET_FIELD(channel.ca_file), 0, 0},
     {"proxy", OPTION_TEXT, TARGET_FIELD(channel.proxy), 0, 0},
@@ -106,7 +110,7 @@ static double check_number(lua_State *L, const struct provider *p, const struct 
     static const char *const units[] = {
         [OPTION_SECONDS] = "number of seconds", [OPTION_COUNT] = "whole number",
         [OPTION_BYTES] = "whole number of bytes",
-        [OPTION_RATE] = "number of requests a second",
+        [OPTION_RATE] = "number of requests a second", [OPTION_TOKENS] = "number of tokens",
     };
     double number = lua_tonumber(L, index);
     if (lua_type(L, index) != LUA_TNUMBER || !(number >= o->least) || number > o->most ||
@@ -125,7 +129,8 @@ static void read_common(lua_State *L, struct target *t, const struct option *o, 
     char *field = (char *)t + o->offset;
     switch (o->type) {
     case OPTION_SECONDS:
-    case OPTION_RATE: {
+    case OPTION_RATE:
+    case OPTION_TOKENS: {
         double number = check_number(L, p, o, index);
         memcpy(field, &number, sizeof number);
         break;
@@ -277,7 +282,6 @@ static void make_label(lua_State *L, struct target *t, int anchors)
  * that the name of the lane is no secret. */
 static void find_lane(lua_State *L, struct target *t)
 {
-    const struct pace_settings settings = {.rate = t->rate, .concurrency = t->concurrency};
     if (t->channel.authentication == AUTH_BEARER) {
         uint64_t hash = 14695981039346656037u;
         for (const char *c = secret_bytes(t->channel.password); *c != '\0'; c++)
@@ -287,7 +291,7 @@ static void find_lane(lua_State *L, struct target *t)
         lua_pushfstring(L, "%s %s", t->base_url, t->channel.user);
     }
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
-    t->lane = engine_lane(lua_touserdata(L, -1), lua_tostring(L, -2), &settings);
+    t->lane = engine_lane(lua_touserdata(L, -1), lua_tostring(L, -2), &t->pace);
     lua_pop(L, 2);
     if (t->lane == NULL)
         luaL_error(L, "not enough memory");

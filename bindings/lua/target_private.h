@@ -15,8 +15,7 @@ struct target {
     double timeout;        /* seconds for one request */
     double settle;         /* seconds that a create in doubt is given to show */
     struct retry_policy policy;
-    int concurrency;       /* most requests at once; 0: the default */
-    double rate;           /* most requests a second; 0: no limit of ours */
+    struct pace_settings pace;
     const char *base_url;  /* without a trailing slash */
     const char *places[2];
     const char *label;     /* "confluent env-1/lkc-2", for messages */

@@ -13,12 +13,12 @@ enum { EASY_LIMIT = 12 };
 static const double easy_step = 0.12, hard_step = 0.4;
 
 /* Of the retry quota, in tokens. */
-static const double quota_full = 500, quota_restart = 100;
+static const double default_quota = 500, quota_restart_share = 0.2;
 static const double cost_failure = 14, cost_throttle = 5;
 static const double gain_success = 1;
 
-enum { CIRCUIT_FAILURES = 10 }; /* in a row */
-static const double probe_every = 30; /* seconds */
+enum { DEFAULT_CIRCUIT = 10 }; /* failures in a row */
+static const double default_probe = 30; /* seconds */
 
 /* A 429 without a hint: seconds, doubled by each group of them without a success. */
 static const double blind_gate = 1, blind_gate_least = 0.25, blind_gate_most = 60;
@@ -38,8 +38,9 @@ struct pace {
     bool cut;             /* ever */
     int successes;        /* since the limit last changed */
 
-    double quota;
-    int failures;         /* in a row */
+    double quota, quota_full;
+    double probe_every;
+    int failures, circuit; /* in a row; how many of them pause */
     const char *paused;   /* why, or NULL */
     double paused_at, probe_at;
 };
@@ -52,7 +53,10 @@ struct pace *pace_new(struct clock *clock, const struct pace_settings *settings)
     p->clock = clock;
     p->most = settings->concurrency > 0 ? settings->concurrency : DEFAULT_CONCURRENCY;
     p->limit = p->most < FIRST_LIMIT ? p->most : FIRST_LIMIT;
-    p->quota = quota_full;
+    p->quota_full = settings->quota > 0 ? settings->quota : default_quota;
+    p->quota = p->quota_full;
+    p->circuit = settings->circuit > 0 ? settings->circuit : DEFAULT_CIRCUIT;
+    p->probe_every = settings->probe > 0 ? settings->probe : default_probe;
     p->gate = p->cut_at = p->grown_at = p->refused_at = -INFINITY;
     rate_init(&p->rate, settings->rate, settings->burst, clock_now(clock));
     return p;
@@ -92,7 +96,7 @@ double pace_ask(struct pace *p, struct pace_slot *slot)
     if (wait > 0)
         return wait;
     if (p->paused != NULL)
-        p->probe_at = now + probe_every;
+        p->probe_at = now + p->probe_every;
     p->in_flight++;
     slot->taken = true;
     slot->at = now;
@@ -134,18 +138,18 @@ static void pause_sending(struct pace *p, const char *why)
         return;
     p->paused = why;
     p->paused_at = clock_now(p->clock);
-    p->probe_at = p->paused_at + probe_every;
+    p->probe_at = p->paused_at + p->probe_every;
 }
 
 static void succeeded(struct pace *p, struct pace_slot *slot)
 {
     p->failures = 0;
     p->blind_gates = 0;
-    p->quota = fmin(quota_full, p->quota + gain_success + slot->cost);
+    p->quota = fmin(p->quota_full, p->quota + gain_success + slot->cost);
     slot->cost = 0;
     if (p->paused != NULL && slot->at >= p->paused_at) {
         p->paused = NULL;
-        p->quota = fmax(p->quota, quota_restart);
+        p->quota = fmax(p->quota, quota_restart_share * p->quota_full);
     }
 }
 
@@ -153,7 +157,7 @@ static void failed(struct pace *p, struct pace_slot *slot, double cost, bool bro
 {
     p->quota = fmax(0, p->quota - cost);
     slot->cost = cost;
-    if (broken && ++p->failures >= CIRCUIT_FAILURES)
+    if (broken && ++p->failures >= p->circuit)
         pause_sending(p, "too many failures in a row");
     else if (p->quota < cost_failure)
         pause_sending(p, "too many failures");

@@ -25,6 +25,9 @@ struct pace_settings {
     double rate;     /* requests a second at most; default: only what the server shows */
     double burst;    /* requests that may leave at once under `rate`; default 1 */
     int concurrency; /* requests under way at most; default 32 */
+    double quota;    /* tokens that failures may use up; default 500 */
+    int circuit;     /* failures in a row that pause; default 10 */
+    double probe;    /* seconds between the requests that leave while paused; default 30 */
 };
 
 /* One request's stay with the pace. The owner zeroes it before the first ask and

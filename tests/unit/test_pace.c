@@ -23,7 +23,7 @@ static struct pace *pace;
 
 static void make_pace(double rate, double burst, int concurrency)
 {
-    struct pace_settings settings = { rate, burst, concurrency };
+    struct pace_settings settings = { .rate = rate, .burst = burst, .concurrency = concurrency };
     pace_free(pace);
     clock_virtual(&virtual, 5);
     pace = pace_new(&virtual.clock, &settings);
