@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 
 KELP_PACKAGES="build-essential cmake pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev
-libmicrohttpd-dev libedit-dev lua-argparse"
+libmicrohttpd-dev libedit-dev libsqlite3-dev nettle-dev lua-argparse"
 
 # missing_packages NAME…: those that are not installed.
 missing_packages() {

@@ -1,0 +1,21 @@
+/* digest: SHA-256 in hexadecimal, plain and keyed. The algorithm is nettle's. */
+#ifndef KELP_BASE_DIGEST_H
+#define KELP_BASE_DIGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DIGEST_SIZE = 32, DIGEST_TEXT = 65 };
+
+/* Writes 64 lower-case digits and a NUL. */
+void digest_sha256(const void *bytes, size_t size, char text[DIGEST_TEXT]);
+
+/* 64 bits that tell apart texts that nobody made to look alike, at a few
+ * instructions a byte. */
+uint64_t digest_quick(const void *bytes, size_t size);
+
+/* HMAC-SHA256 (RFC 2104) under a key of DIGEST_SIZE bytes: the fingerprint of a
+ * value too short to be safe behind a plain digest. */
+void digest_hmac(const unsigned char *key, const void *bytes, size_t size, char text[DIGEST_TEXT]);
+
+#endif
