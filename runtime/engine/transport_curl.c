@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MAX_IDLE_JOBS = 64, MAX_IDLE_CONNECTIONS = 64 };
+enum { MAX_IDLE_JOBS = 64, MAX_IDLE_CONNECTIONS = 256 };
 
 struct curl_transport {
     struct transport table; /* first: a struct transport * is one of these */

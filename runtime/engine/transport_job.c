@@ -7,11 +7,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Seconds for which an idle connection is used again: for any request, and for
  * one that must not arrive twice. */
 enum { IDLE_AT_MOST = 30, FRESH_ENOUGH = 2 };
-#include <sys/socket.h>
+
+/* Bodies from here on are sent with libcurl's wait for "100 Continue" taken away;
+ * it waits from 1 MiB on. */
+enum { LARGE_BODY = 512 * 1024 };
 
 #ifdef KELP_VERSION
 #define USER_AGENT "kelp/" KELP_VERSION
@@ -28,6 +32,8 @@ static char no_expect[] = "Expect:";
 static char no_content_type[] = "Content-Type:";
 static char json_content_type[] = "Content-Type: application/json";
 static char json_accept[] = "Accept: application/json";
+/* A line instead of the option, of which libcurl would make the line each time. */
+static char user_agent[] = "User-Agent: " USER_AGENT;
 
 struct job *job_new(void)
 {
@@ -35,9 +41,11 @@ struct job *job_new(void)
     if (j == NULL)
         return NULL;
     buffer_init(&j->authorization, SIZE_MAX);
+    buffer_init(&j->origin, SIZE_MAX);
     j->easy = curl_easy_init();
-    if (j->easy == NULL) {
-        free(j);
+    j->url = curl_url();
+    if (j->easy == NULL || j->url == NULL) {
+        job_free(j);
         return NULL;
     }
     return j;
@@ -46,7 +54,9 @@ struct job *job_new(void)
 void job_free(struct job *j)
 {
     curl_easy_cleanup(j->easy);
+    curl_url_cleanup(j->url);
     buffer_wipe(&j->authorization);
+    buffer_free(&j->origin);
     free(j);
 }
 
@@ -233,7 +243,6 @@ static void set_profile(struct job *j)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         set_long(j, numbers[i].option, numbers[i].value);
     set_text(j, CURLOPT_PROTOCOLS_STR, "http,https");
-    set_text(j, CURLOPT_USERAGENT, USER_AGENT);
     note(j, curl_easy_setopt(j->easy, CURLOPT_OPENSOCKETFUNCTION, on_open));
     note(j, curl_easy_setopt(j->easy, CURLOPT_PREREQFUNCTION, on_request));
     note(j, curl_easy_setopt(j->easy, CURLOPT_PREREQDATA, j));
@@ -253,6 +262,12 @@ static void set_channel(struct job *j, const struct channel *c)
     set_text(j, CURLOPT_NOPROXY, "localhost,127.0.0.0/8,::1");
     if (c->ca_file != NULL)
         set_text(j, CURLOPT_CAINFO, c->ca_file);
+    if (c->cert_file != NULL) {
+        set_text(j, CURLOPT_SSLCERT, c->cert_file);
+        set_text(j, CURLOPT_SSLKEY, c->key_file != NULL ? c->key_file : c->cert_file);
+        if (c->key_password != NULL)
+            set_text(j, CURLOPT_KEYPASSWD, secret_bytes(c->key_password));
+    }
     set_milliseconds(j, CURLOPT_CONNECTTIMEOUT_MS, c->connect_timeout);
 }
 
@@ -280,12 +295,17 @@ static bool add_credential(struct buffer *out, const struct channel *c)
     return done;
 }
 
-static void set_headers(struct job *j, const struct request *r)
+static void set_headers(struct job *j, const struct request *r, bool sends)
 {
     j->header_lines = 0;
-    add_header(j, no_expect);
-    add_header(j, r->has_body ? json_content_type : no_content_type);
+    add_header(j, user_agent);
     add_header(j, json_accept);
+    if (r->has_body)
+        add_header(j, json_content_type);
+    else if (sends)
+        add_header(j, no_content_type);
+    if (r->has_body && r->body.size >= LARGE_BODY)
+        add_header(j, no_expect);
     if (r->channel->authentication != AUTH_NONE) {
         if (add_credential(&j->authorization, r->channel))
             add_header(j, j->authorization.data);
@@ -300,10 +320,9 @@ static bool is(const struct request *r, const char *method)
     return strcmp(r->method, method) == 0;
 }
 
-static void set_method(struct job *j, const struct request *r)
+static void set_method(struct job *j, const struct request *r, bool sends)
 {
     const struct buffer *body = &r->body;
-    bool sends = r->has_body || is(r, "POST") || is(r, "PUT") || is(r, "PATCH");
     size_t size = r->has_body ? body->size : 0;
     if (!sends) {
         set_long(j, is(r, "HEAD") ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1);
@@ -324,6 +343,39 @@ static void set_method(struct job *j, const struct request *r)
         set_text(j, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
+/* Takes the URL apart. Most go to where the last one went, and a path that has
+ * neither a query nor anything encoded (whose spelling libcurl would change) can
+ * then be put in as it is. */
+static CURLUcode parse_url(struct job *j, const struct buffer *url)
+{
+    struct buffer *o = &j->origin;
+    const char *path = url->data + o->size;
+    if (o->size > 0 && url->size > o->size && memcmp(url->data, o->data, o->size) == 0 &&
+        *path == '/' && strpbrk(path, "%?#") == NULL)
+        return curl_url_set(j->url, CURLUPART_PATH, path, 0);
+    buffer_clear(o);
+    CURLUcode code = curl_url_set(j->url, CURLUPART_URL, url->data, CURLU_PATH_AS_IS);
+    const char *authority = strstr(url->data, "://");
+    if (code != CURLUE_OK || authority == NULL || strpbrk(authority, "?#") != NULL)
+        return code;
+    size_t size = (size_t)(authority - url->data) + 3;
+    size += strcspn(url->data + size, "/");
+    return buffer_add(o, url->data, size) ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
+}
+
+/* libcurl would take the URL apart and put it together again, character by
+ * character, before each request; what is taken apart already it uses as it is.
+ * The text goes along: it is what libcurl 7.88 calls the URL, so that it does
+ * not put one together for that either. */
+static void set_url(struct job *j, const struct buffer *url)
+{
+    CURLUcode code = parse_url(j, url);
+    if (code != CURLUE_OK)
+        note(j, code == CURLUE_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_URL_MALFORMAT);
+    set_text(j, CURLOPT_URL, url->data);
+    note(j, curl_easy_setopt(j->easy, CURLOPT_CURLU, j->url));
+}
+
 bool job_prepare(struct job *j, struct transfer *x)
 {
     const struct request *r = &x->request;
@@ -336,9 +388,10 @@ bool job_prepare(struct job *j, struct transfer *x)
     j->error[0] = '\0';
     set_profile(j);
     set_channel(j, r->channel);
-    set_headers(j, r);
-    set_method(j, r);
-    set_text(j, CURLOPT_URL, r->url.data);
+    bool sends = r->has_body || is(r, "POST") || is(r, "PUT") || is(r, "PATCH");
+    set_headers(j, r, sends);
+    set_method(j, r, sends);
+    set_url(j, &r->url);
     set_milliseconds(j, CURLOPT_TIMEOUT_MS, r->timeout);
     if (j->setup == CURLE_OK)
         return true;

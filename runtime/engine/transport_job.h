@@ -7,10 +7,12 @@
 
 #include <curl/curl.h>
 
-enum { JOB_HEADER_LINES = 4 };
+enum { JOB_HEADER_LINES = 5 };
 
 struct job {
     CURL *easy;                 /* kept when the job is idle, with its buffers */
+    CURLU *url;                 /* likewise: the request's address, taken apart */
+    struct buffer origin;       /* the scheme, host and port in it; empty: none */
     struct transfer *transfer;  /* NULL when idle */
     struct job *next, *previous;
     struct buffer authorization; /* a header line; wiped by job_release */

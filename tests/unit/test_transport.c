@@ -438,6 +438,31 @@ static void requests_arrive_as_they_were_meant(void **state)
     }
 }
 
+/* One handle sends them all, and keeps what it knows of the last address. */
+static void paths_arrive_as_they_are_spelt(void **state)
+{
+    struct client *c = *state;
+    static const char *const paths[] = { "/a/../b//c", "/%2E%2E/a%2Fb?y=%C3%A9&z", "/plain",
+                                         "/./x;y=1,2:@", "/a%2fb%2F", "/?q", "/" };
+    struct server *s = SERVE(good);
+    char expected[64], url[64];
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        expect(fetch_url(c, "GET", url_of(s, paths[i]), NULL, true), FAULT_NONE, SENT_YES, 200);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d0/", s->port);
+    expect(fetch_url(c, "GET", url, NULL, true), FAULT_REFUSED, SENT_NO, 0);
+    expect(fetch_url(c, "GET", url_of(s, "/last"), NULL, true), FAULT_NONE, SENT_YES, 200);
+    stop_server(s);
+    assert_int_equal(s->connections, 1);
+    const char *at = s->requests;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        snprintf(expected, sizeof expected, "GET %s HTTP/1.1\r\n", paths[i]);
+        assert_memory_equal(at, expected, strlen(expected));
+        at = strstr(at, "\r\n\r\n") + 4;
+    }
+    assert_memory_equal(at, "GET /last HTTP/1.1\r\n", 20);
+    free_server(s);
+}
+
 static void credentials_are_sent_in_their_form(void **state)
 {
     struct client *c = *state;
@@ -1396,6 +1421,7 @@ int main(void)
     const struct CMUnitTest exchanges[] = {
         TEST(connections_are_used_again),
         TEST(requests_arrive_as_they_were_meant),
+        TEST(paths_arrive_as_they_are_spelt),
         TEST(credentials_are_sent_in_their_form),
         TEST(one_transfer_serves_again),
         TEST(many_transfers_run_at_once),
