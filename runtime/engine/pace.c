@@ -8,7 +8,8 @@
 
 enum { DEFAULT_CONCURRENCY = 32, FIRST_LIMIT = 4 };
 
-/* Seconds between two steps of the limit, below and above EASY_LIMIT. */
+/* Seconds between two steps of the limit, below and above EASY_LIMIT or what the
+ * user has named. */
 enum { EASY_LIMIT = 12 };
 static const double easy_step = 0.12, hard_step = 0.4;
 
@@ -32,7 +33,8 @@ struct pace {
     int blind_gates;      /* without a hint, since the last success */
     double refused_at;    /* when the last group of 429s was noticed */
 
-    int in_flight, most;
+    int in_flight;
+    int set, named;       /* by the settings, and by pace_widen; 0: not */
     double limit;
     double cut_at, grown_at;
     bool cut;             /* ever */
@@ -51,8 +53,8 @@ struct pace *pace_new(struct clock *clock, const struct pace_settings *settings)
     if (p == NULL)
         return NULL;
     p->clock = clock;
-    p->most = settings->concurrency > 0 ? settings->concurrency : DEFAULT_CONCURRENCY;
-    p->limit = p->most < FIRST_LIMIT ? p->most : FIRST_LIMIT;
+    p->set = settings->concurrency > 0 ? settings->concurrency : 0;
+    p->limit = p->set > 0 ? p->set : FIRST_LIMIT;
     p->quota_full = settings->quota > 0 ? settings->quota : default_quota;
     p->quota = p->quota_full;
     p->circuit = settings->circuit > 0 ? settings->circuit : DEFAULT_CIRCUIT;
@@ -65,6 +67,25 @@ struct pace *pace_new(struct clock *clock, const struct pace_settings *settings)
 void pace_free(struct pace *p)
 {
     free(p);
+}
+
+/* What the user has named; 0: nothing. */
+static int named(const struct pace *p)
+{
+    return p->set > 0 ? p->set : p->named;
+}
+
+static int most(const struct pace *p)
+{
+    return p->set > 0 || p->named > DEFAULT_CONCURRENCY ? named(p) : DEFAULT_CONCURRENCY;
+}
+
+void pace_widen(struct pace *p, int number)
+{
+    p->named = number;
+    if (!p->cut)
+        p->limit = fmax(p->limit, named(p));
+    p->limit = fmin(p->limit, most(p));
 }
 
 /* Seconds until something else than the slots lets a request through, and what
@@ -115,19 +136,30 @@ static void cut_limit(struct pace *p, const struct pace_slot *slot, double facto
     p->successes = 0;
 }
 
-/* `in_flight` counts the one that has just succeeded. Until the first cut the limit
- * grows twice as fast, for nothing is known and 4 is little for a distant server; but
- * never faster than the answers of a server that has had enough come back. */
+/* Whether the limit may rise by one, after so many successes at this one. Doubling
+ * with each round trip is harmless where a rate is known, for that keeps clear of the
+ * server's limit whatever the slots. Else the first sign of a limit is a refusal of
+ * much of what is under way: the number of slots then rises no faster than the answers
+ * of a server that has had enough come back, until the first cut twice as fast as after
+ * it, for nothing is known and 4 is little for a distant server. */
+static bool may_grow(const struct pace *p, double now)
+{
+    if (!p->cut && isfinite(rate_now(&p->rate, now)))
+        return true;
+    double step = p->limit < EASY_LIMIT || p->limit < named(p) ? easy_step : hard_step;
+    return p->successes >= (p->cut ? p->limit : p->limit / 2) && now >= p->grown_at + step;
+}
+
+/* `in_flight` counts the one that has just succeeded. */
 static void grow_limit(struct pace *p, int in_flight)
 {
     double now = clock_now(p->clock);
     if (in_flight < p->limit / 2)
         return;
     p->successes++;
-    if (p->successes < (p->cut ? p->limit : p->limit / 2) ||
-        now < p->grown_at + (p->limit < EASY_LIMIT ? easy_step : hard_step))
+    if (!may_grow(p, now))
         return;
-    p->limit = fmin(p->most, p->limit + 1);
+    p->limit = fmin(most(p), p->limit + 1);
     p->successes = 0;
     p->grown_at = now;
 }

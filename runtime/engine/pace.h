@@ -5,8 +5,9 @@
  * It holds five things back, each by itself:
  *  - the gate: closed for all until the time that a 429 or 503 named;
  *  - the rate: the user's, and the one learned from X-RateLimit-* or from 429s;
- *  - the slots: how many requests may be under way (additive increase,
- *    multiplicative decrease);
+ *  - the slots: how many requests may be under way: what the user names, else few
+ *    at first; less after refusals and timeouts (multiplicative decrease, additive
+ *    increase);
  *  - the quota of retries, and the circuit: when too much fails, one request
  *    every 30 s asks whether things are better, and nothing else is sent. */
 #ifndef KELP_ENGINE_PACE_H
@@ -24,7 +25,8 @@ struct pace;
 struct pace_settings {
     double rate;     /* requests a second at most; default: only what the server shows */
     double burst;    /* requests that may leave at once under `rate`; default 1 */
-    int concurrency; /* requests under way at most; default 32 */
+    int concurrency; /* requests under way at most, and from the start; default: at
+                      * most 32, found from 4 on as the server bears them */
     double quota;    /* tokens that failures may use up; default 500 */
     int circuit;     /* failures in a row that pause; default 10 */
     double probe;    /* seconds between the requests that leave while paused; default 30 */
@@ -44,6 +46,11 @@ struct pace_slot {
 /* The clock must outlive the pace. NULL: out of memory. */
 struct pace *pace_new(struct clock *clock, const struct pace_settings *settings);
 void pace_free(struct pace *p); /* NULL is allowed */
+
+/* The jobs that run now name so many requests under way together (0: none names a
+ * number). Where the settings name none, so many may be under way from now on, less
+ * what refusals and timeouts have cut; 32 or fewer when that ends. */
+void pace_widen(struct pace *p, int number);
 
 /* 0: send it now; the slot is taken until pace_ended. Above 0: ask again after so
  * many seconds, or when a request has ended, if that is sooner. PACE_FULL: ask

@@ -9,7 +9,8 @@ local progress = require "kelp.progress"
 local bulk = {}
 
 -- How many items are under way at once unless told otherwise; how many
--- requests then really are is for the pace of each credential to decide.
+-- requests then really are is for the pace of each credential to decide. A
+-- number that the user names is taken at its word, unless the target names one.
 local CONCURRENCY = 32
 
 local known = { concurrency = true, progress = true }
@@ -75,7 +76,14 @@ end
 -- An error after which every other item would fail in the same way.
 local function ends_the_run(failure)
   return raw.is_error(failure)
-    and (failure.kind == "unauthorized" or failure.cause == "unauthorized" or failure.paused)
+    and (failure.kind == "unauthorized" or failure.kind == "journal" or failure.cause == "unauthorized" or failure.paused)
+end
+
+-- Until the result is closed: so many more requests may be under way.
+local function widen(number)
+  local undo = setmetatable({}, { __close = function() raw.widen(-number) end })
+  raw.widen(number)
+  return undo
 end
 
 local function run(name, items, fn, options, keep)
@@ -84,7 +92,8 @@ local function run(name, items, fn, options, keep)
     raw.misuse(("%s: a function expected, got %s"):format(name, type(fn)))
   end
   local next_item, total = source(name, items)
-  local limit = options.concurrency or settings.concurrency or CONCURRENCY
+  local named = options.concurrency or settings.concurrency
+  local limit = named or CONCURRENCY
   if total and total < limit then limit = total end
   local result = report.new()
   local in_flight, source_failure = 0, nil
@@ -119,6 +128,7 @@ local function run(name, items, fn, options, keep)
   local _ <close> = options.progress ~= false and progress.start(result, total, function()
     return in_flight
   end) or nil
+  local _ <close> = named and widen(limit) or nil
   for i = 1, limit do workers[i] = raw.spawn(work) end
   for _, worker in ipairs(workers) do
     local ok, failure = raw.join(worker)

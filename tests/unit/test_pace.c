@@ -274,8 +274,9 @@ static void a_rest_clears_what_is_believed_under_way(void **state)
     assert_true(one_by_one(1, 0.01, FAULT_NONE, 200, ONE) < 4);
 }
 
-/* Full rounds of requests of 0.5 s each; in each the first `failing` end so. */
-static void rounds(int count, int failing, enum fault fault, long status, const char *headers)
+/* Full rounds of requests of so many seconds each; in each the first `failing` end so. */
+static void rounds_of(double seconds, int count, int failing, enum fault fault, long status,
+                      const char *headers)
 {
     struct pace_slot slots[64];
     for (int i = 0; i < count; i++) {
@@ -289,12 +290,17 @@ static void rounds(int count, int failing, enum fault fault, long status, const 
             else
                 clock_advance(&virtual, wait);
         }
-        clock_advance(&virtual, fmax(0, began + 0.5 - virtual.time));
+        clock_advance(&virtual, fmax(0, began + seconds - virtual.time));
         for (int k = 0; k < taken; k++) {
             bool fails = k < failing;
             end(&slots[k], fails ? fault : FAULT_NONE, fails ? status : 200, fails ? headers : "");
         }
     }
+}
+
+static void rounds(int count, int failing, enum fault fault, long status, const char *headers)
+{
+    rounds_of(0.5, count, failing, fault, status, headers);
 }
 
 static void slots_grow_when_used_and_shrink_once_per_window(void **state)
@@ -324,6 +330,99 @@ static void slots_grow_when_used_and_shrink_once_per_window(void **state)
     for (int i = 0; i < 20; i++)
         rounds(1, 64, FAULT_NONE, 429, "Retry-After: 1\n");
     assert_int_equal(look().limit, 1);
+}
+
+static void a_named_number_is_open_from_the_start(void **state)
+{
+    (void)state;
+    struct pace_slot slots[70] = { 0 };
+    make_pace(0, 0, 64);
+    assert_int_equal(look().limit, 64);
+    assert_int_equal(take_all(slots, 70), 64);
+    assert_true(pace_ask(pace, &slots[64]) == PACE_FULL);
+    clock_advance(&virtual, 0.02);
+    for (int i = 0; i < 64; i++)
+        end(&slots[i], FAULT_NONE, 200, "");
+    assert_int_equal(look().limit, 64);
+
+    /* The rate and the gate hold it back all the same. */
+    make_pace(5, 0, 64);
+    memset(slots, 0, sizeof slots);
+    assert_int_equal(take_all(slots, 70), 1);
+    make_pace(0, 0, 64);
+    one_by_one(1, 0.1, FAULT_NONE, 429, "Retry-After: 7\n");
+    memset(slots, 0, sizeof slots);
+    assert_int_equal(take_all(slots, 70), 0);
+}
+
+static void a_named_number_is_cut_and_soon_reached_again(void **state)
+{
+    (void)state;
+    make_pace(0, 0, 32);
+    rounds(1, 32, FAULT_TIMEOUT, 0, "");
+    assert_int_equal(look().limit, 28);
+    rounds_of(0.06, 12, 0, FAULT_NONE, 200, "");
+    assert_int_equal(look().limit, 32);
+
+    /* Where none is named, beyond what is easy, more slowly. */
+    make_pace(0, 0, 0);
+    rounds(60, 0, FAULT_NONE, 200, "");
+    rounds(1, 32, FAULT_TIMEOUT, 0, "");
+    assert_int_equal(look().limit, 28);
+    rounds_of(0.06, 12, 0, FAULT_NONE, 200, "");
+    assert_in_range(look().limit, 29, 31);
+}
+
+static void jobs_widen_it_for_as_long_as_they_run(void **state)
+{
+    (void)state;
+    pace_widen(pace, 50);
+    assert_int_equal(look().limit, 50);
+    pace_widen(pace, 0);
+    assert_int_equal(look().limit, 32);
+
+    /* Fewer than there are is no order to have fewer: the job sees to that. */
+    pace_widen(pace, 2);
+    assert_int_equal(look().limit, 32);
+
+    /* What the settings name is the most, whatever a job says. */
+    make_pace(0, 0, 8);
+    pace_widen(pace, 50);
+    assert_int_equal(look().limit, 8);
+    pace_widen(pace, 0);
+    assert_int_equal(look().limit, 8);
+
+    /* What the server has refused is not opened again by a word; it grows. */
+    make_pace(0, 0, 0);
+    rounds(1, 4, FAULT_TIMEOUT, 0, "");
+    assert_int_equal(look().limit, 3);
+    pace_widen(pace, 40);
+    assert_int_equal(look().limit, 3);
+    rounds_of(0.06, 120, 0, FAULT_NONE, 200, "");
+    assert_int_equal(look().limit, 40);
+}
+
+static void a_known_rate_lets_the_slots_grow_at_once(void **state)
+{
+    (void)state;
+    struct pace_slot slots[64];
+    for (int i = 0; i < 7; i++) {
+        memset(slots, 0, sizeof slots);
+        int taken = take_all(slots, 64);
+        clock_advance(&virtual, 0.5);
+        for (int k = 0; k < taken; k++)
+            end(&slots[k], FAULT_NONE, 200, "X-RateLimit-Limit: 1000\nX-RateLimit-Remaining: 999\n"
+                                            "X-RateLimit-Reset: 1\n");
+    }
+    assert_int_equal(look().limit, 32);
+
+    make_pace(0, 0, 0); /* and of a server that shows none */
+    rounds(7, 0, FAULT_NONE, 200, "");
+    assert_int_equal(look().limit, 11);
+
+    make_pace(100, 100, 0); /* and where the user names the rate */
+    rounds(7, 0, FAULT_NONE, 200, "");
+    assert_int_equal(look().limit, 32);
 }
 
 static void ten_failures_in_a_row_pause_all_but_probes(void **state)
@@ -452,6 +551,7 @@ struct world {
     struct job job[JOBS];
     struct job *waiting[JOBS];
     size_t waiting_size;
+    int concurrency;        /* the user's; 0: none */
     struct pace *pace;
     struct pace_state state; /* in the end */
     int accepted, refused, asks;
@@ -557,13 +657,15 @@ static void start(struct world *w, struct job *j)
 }
 
 /* Seconds that it took to get all jobs through. */
-static double run(struct world *w, const struct server *server, uint64_t seed)
+static double run_with(struct world *w, const struct server *server, int concurrency,
+                       uint64_t seed)
 {
-    *w = (struct world){ .server = *server, .tokens = server->burst, .noise = seed * 77777 + 1 };
+    *w = (struct world){ .server = *server, .tokens = server->burst, .noise = seed * 77777 + 1,
+                         .concurrency = concurrency };
     clock_virtual(&w->clock, seed);
     clock_advance(&w->clock, 0.5 + noise(w));
     double begin = w->counted_at = w->clock.time;
-    struct pace_settings settings = { 0 };
+    struct pace_settings settings = { .concurrency = concurrency };
     w->pace = pace_new(&w->clock.clock, &settings);
     struct job *fresh = w->job;
     while (w->accepted < JOBS || w->waiting_size > 0) {
@@ -606,6 +708,11 @@ static double run(struct world *w, const struct server *server, uint64_t seed)
     assert_int_equal(w->state.in_flight, 0);
     pace_free(w->pace);
     return w->clock.time - begin;
+}
+
+static double run(struct world *w, const struct server *server, uint64_t seed)
+{
+    return run_with(w, server, 0, seed);
 }
 
 /* The least time that the server's limit and the way to it allow. */
@@ -745,6 +852,37 @@ static void without_a_limit_only_the_slots_hold_back(void **state)
     assert_true(run(&world, &server, 1) < 0.5);
 }
 
+static void a_named_number_is_used_to_the_full(void **state)
+{
+    (void)state;
+    static const int numbers[] = { 1, 8, 32, 64 };
+    for (size_t i = 0; i < 3 * COUNT(numbers); i++) {
+        int number = numbers[i / 3];
+        struct server server = { .rate = 1e9, .burst = 1e9, .headers = i % 3 == 0 ? ALL : NAKED,
+                                 .latency = i % 3 == 1 ? 0.2 : 0.02 };
+        double took = run_with(&world, &server, number, 1);
+        double least = ceil((double)JOBS / number) * server.latency;
+        if (took > 1.05 * least || world.refused > 0)
+            fail_msg("%d at a time, latency %.2f: %.3f times the ideal", number, server.latency,
+                     took / least);
+    }
+}
+
+/* More than the server bears is refused at first, but costs little time. */
+static void a_named_number_too_large_costs_little(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 6 * COUNT(latencies); i++) {
+        struct server server = { .rate = 50, .burst = i % 2 == 0 ? 10 : 50,
+                                 .headers = (enum headers)(i / 2 % 3),
+                                 .latency = latencies[i / 6] };
+        double ratio = run_with(&world, &server, 32, 1) / ideal(&server);
+        if (ratio > 1.25 || world.refused > 32 + JOBS * 2 / 100)
+            fail_msg("burst %.0f, latency %.3f, headers %d: %.3f times the ideal, %d refused",
+                     server.burst, server.latency, (int)server.headers, ratio, world.refused);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -759,6 +897,10 @@ int main(void)
         TEST(silence_does_not_use_up_what_remains),
         TEST(a_rest_clears_what_is_believed_under_way),
         TEST(slots_grow_when_used_and_shrink_once_per_window),
+        TEST(a_named_number_is_open_from_the_start),
+        TEST(a_named_number_is_cut_and_soon_reached_again),
+        TEST(jobs_widen_it_for_as_long_as_they_run),
+        TEST(a_known_rate_lets_the_slots_grow_at_once),
         TEST(ten_failures_in_a_row_pause_all_but_probes),
         TEST(an_early_success_does_not_end_the_pause),
         TEST(a_used_up_quota_pauses_as_well),
@@ -774,6 +916,8 @@ int main(void)
         cmocka_unit_test(other_rates_are_found_as_well),
         cmocka_unit_test(latencies_that_differ_cost_some_of_it),
         cmocka_unit_test(a_lifted_limit_is_noticed),
+        cmocka_unit_test(a_named_number_is_used_to_the_full),
+        cmocka_unit_test(a_named_number_too_large_costs_little),
         cmocka_unit_test(without_a_limit_only_the_slots_hold_back),
     };
     int failed = cmocka_run_group_tests(by_hand, NULL, NULL);
