@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* memrchr */
 #include "lua/config.h"
 
 #include "base/buffer.h"
@@ -7,6 +6,7 @@
 #include "lua/error.h"
 #include "lua/json.h"
 #include "lua/secret.h"
+#include "lua/veil.h"
 
 #include <lauxlib.h>
 
@@ -25,12 +25,6 @@ static const char *const injected_keys[] = {
     "confluent.resource.connector.tier", "kafka.user.id",
 };
 static const char injected_prefix[] = "config.internal.";
-
-static const char *const secret_words[] = {
-    "password", "passwd", "passphrase", "secret", "token", "private.key", "api.key", "apikey",
-    "access.key", "credential", "keyfile", "jaas.config", "user.info", "connection.uri",
-    "connection.string", "sslkey", "keystore.key", "authorization",
-};
 
 bool config_is_mask(const char *value, size_t size)
 {
@@ -52,45 +46,9 @@ bool config_is_injected(const char *key)
     return strncmp(key, injected_prefix, sizeof injected_prefix - 1) == 0;
 }
 
-static bool judge_key(const char *key, size_t n)
-{
-    char folded[256];
-    if (n >= sizeof folded)
-        return true; /* no connector has such a key; hide what cannot be judged */
-    for (size_t i = 0; i <= n; i++) {
-        char c = (char)tolower((unsigned char)key[i]);
-        folded[i] = c == '_' || c == '-' ? '.' : c;
-    }
-    /* basic.auth.credentials.source and its like say where a secret is, not what. */
-    if (n > 7 && strcmp(folded + n - 7, ".source") == 0)
-        return false;
-    for (size_t i = 0; i < sizeof secret_words / sizeof *secret_words; i++) {
-        if (strstr(folded, secret_words[i]) != NULL)
-            return true;
-    }
-    return false;
-}
-
-/* The keys of a list of connectors are the same few again and again. */
 bool config_is_secret_key(const char *key)
 {
-    enum { LONGEST = 47, PLACES = 256 };
-    static struct {
-        char key[LONGEST + 1];
-        bool secret;
-    } known[PLACES];
-    size_t n = strlen(key);
-    if (n == 0 || n > LONGEST)
-        return judge_key(key, n);
-    unsigned hash = 2166136261u;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ (unsigned char)key[i]) * 16777619u;
-    hash = (hash ^ hash >> 16) % PLACES;
-    if (strcmp(known[hash].key, key) != 0) {
-        memcpy(known[hash].key, key, n + 1);
-        known[hash].secret = judge_key(key, n);
-    }
-    return known[hash].secret;
+    return veil_of(key) != VEIL_NONE;
 }
 
 int config_is_mask_call(lua_State *L)
@@ -104,12 +62,6 @@ int config_is_mask_call(lua_State *L)
 int config_is_injected_call(lua_State *L)
 {
     lua_pushboolean(L, config_is_injected(luaL_checkstring(L, 1)));
-    return 1;
-}
-
-int config_is_secret_key_call(lua_State *L)
-{
-    lua_pushboolean(L, config_is_secret_key(luaL_checkstring(L, 1)));
     return 1;
 }
 
@@ -207,8 +159,8 @@ static void push_value(lua_State *L, const char *key, int index)
     }
 }
 
-/* The key at `index`; *plain: it stands for itself in JSON. */
-static const char *check_key(lua_State *L, int index, bool *plain)
+/* The key at `index` and its length; *plain: it stands for itself in JSON. */
+static const char *check_key(lua_State *L, int index, size_t *length, bool *plain)
 {
     size_t size;
     if (lua_type(L, index) != LUA_TSTRING) {
@@ -218,6 +170,7 @@ static const char *check_key(lua_State *L, int index, bool *plain)
         lua_error(L);
     }
     const char *key = lua_tolstring(L, index, &size);
+    *length = size;
     *plain = size > 0 && text_is_plain(key, size);
     if (*plain)
         return key;
@@ -229,45 +182,87 @@ static const char *check_key(lua_State *L, int index, bool *plain)
     return key;
 }
 
-void config_normalise(lua_State *L, int index, const char *name)
+static bool is_name(const char *key, size_t size)
+{
+    return size == 4 && memcmp(key, "name", 4) == 0;
+}
+
+/* Replaces the value at the top by the string, or the kelp.secret, that it
+ * becomes. */
+static void normalise_value(lua_State *L, const char *key)
+{
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        size_t size;
+        const char *text = lua_tolstring(L, -1, &size);
+        if (!text_is_plain(text, size) && !text_is_utf8(text, size))
+            fail(L, key, "is not UTF-8");
+    } else {
+        push_value(L, key, lua_gettop(L));
+        lua_replace(L, -2);
+    }
+}
+
+/* Most configs have 8 to 40 keys. */
+enum { FEW = 64 };
+
+/* Moves the `n` pairs at the top into the table at `out`, which is made, at its
+ * size, when there is none yet. */
+static void set_pairs(lua_State *L, int out, int n)
+{
+    if (lua_isnil(L, out)) {
+        lua_createtable(L, 0, n + 1);
+        lua_replace(L, out);
+    }
+    for (int i = 0; i < n; i++)
+        lua_rawset(L, out);
+}
+
+/* As config_normalise; with `nulls`, kelp.null is allowed as a value, and *nulls tells
+ * whether there is one. */
+static void normalise(lua_State *L, int index, const char *name, bool *nulls)
 {
     index = lua_absindex(L, index);
-    luaL_checkstack(L, 12, NULL);
-    lua_newtable(L);
-    int out = lua_gettop(L);
+    luaL_checkstack(L, 2 * FEW + 16, NULL);
+    lua_pushnil(L);
+    int out = lua_gettop(L), pending = 0;
     lua_pushnil(L);
     while (lua_next(L, index)) {
+        size_t size;
         bool plain;
-        const char *key = check_key(L, out + 1, &plain);
-        push_value(L, key, out + 2);
-        if (name != NULL && strcmp(key, "name") == 0 &&
+        const char *key = check_key(L, -2, &size, &plain);
+        if (nulls != NULL && lua_type(L, -1) == LUA_TLIGHTUSERDATA && json_is_null(L, -1))
+            *nulls = true;
+        else
+            normalise_value(L, key);
+        if (name != NULL && is_name(key, size) &&
             (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), name) != 0))
             fail(L, key, "differs from the connector's name");
-        lua_pushvalue(L, out + 1);
-        lua_insert(L, -2);
-        lua_rawset(L, out);
-        lua_settop(L, out + 1);
+        lua_pushvalue(L, -2); /* the pair stays where it is */
+        if (++pending == FEW) {
+            lua_insert(L, out + 1);
+            set_pairs(L, out, pending);
+            pending = 0;
+        }
     }
+    set_pairs(L, out, pending);
     if (name != NULL) {
         lua_pushstring(L, name);
         lua_setfield(L, out, "name");
     }
 }
 
-int config_has_null_call(lua_State *L)
+void config_normalise(lua_State *L, int index, const char *name)
 {
+    normalise(L, index, name, NULL);
+}
+
+int config_changes_call(lua_State *L)
+{
+    bool nulls = false;
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    lua_pushnil(L);
-    while (lua_next(L, 1)) {
-        if (json_is_null(L, -1)) {
-            lua_pushboolean(L, 1);
-            return 1;
-        }
-        lua_pop(L, 1);
-    }
-    lua_pushboolean(L, 0);
-    return 1;
+    normalise(L, 1, NULL, &nulls);
+    lua_pushboolean(L, nulls);
+    return 2;
 }
 
 int config_normalise_call(lua_State *L)
@@ -278,14 +273,12 @@ int config_normalise_call(lua_State *L)
 }
 
 struct pair {
+    uint64_t order; /* the key's first eight bytes: what most keys differ in */
     const char *key;
     const char *value;
     size_t key_size, size;
     bool plain; /* both stand for themselves in JSON */
 };
-
-/* Most configs have 8 to 40 keys; more of them are counted first. */
-enum { FEW = 64 };
 
 static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
 {
@@ -314,13 +307,24 @@ static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
     lua_error(L);
 }
 
+/* As a number that sorts as the bytes do; a shorter key is filled up with NULs. */
+static uint64_t first_bytes(const char *key, size_t size)
+{
+    unsigned char bytes[8] = {0};
+    memcpy(bytes, key, size < sizeof bytes ? size : sizeof bytes);
+    uint64_t order = 0;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        order = order << 8 | bytes[i];
+    return order;
+}
+
 /* Fills in the pair for the key and value at the top two places. A value that is
  * no string is converted; the string is kept alive by the table at `anchors`. */
 static void read_pair(lua_State *L, int anchors, const char *name, struct pair *pair)
 {
     int value = lua_gettop(L);
-    pair->key = check_key(L, value - 1, &pair->plain);
-    pair->key_size = lua_rawlen(L, value - 1);
+    pair->key = check_key(L, value - 1, &pair->key_size, &pair->plain);
+    pair->order = first_bytes(pair->key, pair->key_size);
     if (lua_type(L, value) != LUA_TSTRING) {
         push_value(L, pair->key, value);
         lua_pushvalue(L, -1);
@@ -330,6 +334,9 @@ static void read_pair(lua_State *L, int anchors, const char *name, struct pair *
     struct secret *s = NULL;
     if (lua_type(L, value) == LUA_TSTRING) {
         pair->value = lua_tolstring(L, value, &pair->size);
+        if (pair->size >= SECRET_MIN_REDACTED && !config_is_mask(pair->value, pair->size) &&
+            !veil_register(pair->key, pair->value, pair->size))
+            luaL_error(L, "not enough memory"); /* an answer may repeat what was sent */
     } else {
         s = secret_at(L, value);
         pair->value = secret_bytes(s);
@@ -339,9 +346,17 @@ static void read_pair(lua_State *L, int anchors, const char *name, struct pair *
     pair->plain &= plain;
     if (!plain && !text_is_utf8(pair->value, pair->size))
         fail(L, pair->key, s != NULL ? "the secret is not UTF-8" : "is not UTF-8");
-    if (name != NULL && strcmp(pair->key, "name") == 0 &&
+    if (name != NULL && is_name(pair->key, pair->key_size) &&
         (s != NULL || strcmp(pair->value, name) != 0))
         fail(L, pair->key, "differs from the connector's name");
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return strcmp(x->key, y->key);
 }
 
 /* Keys are few and mostly come in the order of the last time. */
@@ -350,15 +365,10 @@ static void sort_by_key(struct pair *pairs, size_t n)
     for (size_t i = 1; i < n; i++) {
         struct pair moved = pairs[i];
         size_t place = i;
-        for (; place > 0 && strcmp(pairs[place - 1].key, moved.key) > 0; place--)
+        for (; place > 0 && by_key(&pairs[place - 1], &moved) > 0; place--)
             pairs[place] = pairs[place - 1];
         pairs[place] = moved;
     }
-}
-
-static int by_key(const void *a, const void *b)
-{
-    return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
 }
 
 static size_t count_fields(lua_State *L, int index)
@@ -429,11 +439,11 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
         struct pair *pair = &pairs[n++];
         read_pair(L, anchors, name, pair);
         masked |= config_is_mask(pair->value, pair->size);
-        named |= strcmp(pair->key, "name") == 0;
+        named |= is_name(pair->key, pair->key_size);
         lua_pop(L, 1);
     }
     if (!named)
-        pairs[n++] = (struct pair){"name", name, 4, strlen(name), false};
+        pairs[n++] = (struct pair){first_bytes("name", 4), "name", name, 4, strlen(name), false};
     if (n < FEW)
         sort_by_key(pairs, n);
     else
@@ -447,28 +457,12 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
     lua_settop(L, anchors - 1);
 }
 
-/* The password in scheme://user:password@host, under any key. */
-static bool register_userinfo(const char *key, const char *text)
-{
-    const char *start = strstr(text, "://");
-    if (start == NULL)
-        return true;
-    start += 3;
-    size_t authority = strcspn(start, "/?#");
-    const char *at = memrchr(start, '@', authority);
-    const char *colon = at != NULL ? memchr(start, ':', (size_t)(at - start)) : NULL;
-    return colon == NULL || secret_register(key, colon + 1, (size_t)(at - colon) - 1);
-}
-
 /* Makes unprintable what nobody but the connector should see. */
 static void hide(lua_State *L, const char *key, int value)
 {
     size_t size;
     const char *text = lua_tolstring(L, value, &size);
-    bool fits = register_userinfo(key, text);
-    if (config_is_secret_key(key) && !config_is_mask(text, size))
-        fits = secret_register(key, text, size) && fits;
-    if (!fits)
+    if (!config_is_mask(text, size) && !veil_register(key, text, size))
         luaL_error(L, "not enough memory");
 }
 

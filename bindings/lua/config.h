@@ -23,8 +23,9 @@ void config_normalise(lua_State *L, int index, const char *name);
 /* raw.normalise(config [, name]). [-2, +1, e] */
 int config_normalise_call(lua_State *L);
 
-/* raw.has_null(config): whether a value of the table is kelp.null. [-1, +1, e] */
-int config_has_null_call(lua_State *L);
+/* raw.changes(changes): as raw.normalise, with kelp.null as a value for keys that
+ * are to be removed; and whether there is one. [-1, +2, e] */
+int config_changes_call(lua_State *L);
 
 /* Writes the config table at `index` (any of the values above) as a JSON object
  * with sorted keys, its secrets opened. Raises an `invalid` error object, or a
@@ -50,12 +51,12 @@ bool config_is_mask(const char *value, size_t size);
 /* True for a key that Confluent Cloud adds to every config that it returns. */
 bool config_is_injected(const char *key);
 
-/* True for a key whose value nobody but the connector should see. */
+/* True for a key whose value nobody but the connector should see, or a part of it;
+ * see lua/veil.h. */
 bool config_is_secret_key(const char *key);
 
-/* raw.is_mask(value), raw.is_injected(key), raw.is_secret_key(key). */
+/* raw.is_mask(value), raw.is_injected(key). */
 int config_is_mask_call(lua_State *L);
 int config_is_injected_call(lua_State *L);
-int config_is_secret_key_call(lua_State *L);
 
 #endif

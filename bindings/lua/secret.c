@@ -1,8 +1,12 @@
 #include "lua/secret.h"
 
 #include "base/buffer.h"
+#include "base/command.h"
+#include "base/keyring.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "lua/error.h"
+#include "lua/interrupt.h"
 
 #include <lauxlib.h>
 
@@ -10,15 +14,14 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const char METATABLE[] = "kelp.secret";
 
-enum { MAX_SECRET = 64 * 1024, MAX_FILE = 1024 * 1024 };
+enum { MAX_SECRET = 64 * 1024, MAX_FILE = 1024 * 1024, COMMAND_SECONDS = 120, FAULT = 256 };
 
 static int release(lua_State *L)
 {
@@ -154,26 +157,38 @@ int secret_read_private(lua_State *L)
     return 1;
 }
 
-static const char *run_command(const char *command, struct buffer *out)
+/* What the command said on standard error while nobody looked; redacted, since it
+ * may have said the value. */
+static void pass_on(struct buffer *complaints)
 {
+    if (complaints->size > 0)
+        (void)log_write(STDERR_FILENO, complaints->data, complaints->size);
+    (void)log_release(STDERR_FILENO);
+    buffer_wipe(complaints);
+}
+
+/* Fills in `fault`, or leaves it empty. */
+static void run_command(const char *line, double seconds, struct buffer *out,
+                        struct buffer *complaints, char fault[FAULT])
+{
+    struct command_result r;
     fflush(NULL);
-    FILE *pipe = popen(command, "re");
-    if (pipe == NULL)
-        return strerror(errno);
-    char piece[1024];
-    size_t n;
-    bool fits = true;
-    while ((n = fread(piece, 1, sizeof piece, pipe)) > 0)
-        fits = buffer_add(out, piece, n) && fits;
-    explicit_bzero(piece, sizeof piece);
-    int status = pclose(pipe);
-    if (!fits)
-        return "printed more than 64 KiB";
-    if (status == -1)
-        return strerror(errno);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return "ended with a failure";
-    return NULL;
+    (void)log_release(STDOUT_FILENO);
+    (void)log_release(STDERR_FILENO);
+    if (command_run(line, seconds, interrupt_pending, out, complaints, &r))
+        return;
+    if (r.failure != 0)
+        snprintf(fault, FAULT, "cannot be run: %s", strerror(r.failure));
+    else if (r.too_much)
+        snprintf(fault, FAULT, "printed more than 64 KiB");
+    else if (r.interrupted)
+        snprintf(fault, FAULT, "was interrupted");
+    else if (r.timed_out)
+        snprintf(fault, FAULT, "did not end within %g s", seconds);
+    else if (r.signal != 0)
+        snprintf(fault, FAULT, "was ended by signal %d", r.signal);
+    else
+        snprintf(fault, FAULT, "ended with a failure (exit code %d)", r.code);
 }
 
 /* A file or a command ends its value with a newline that is not part of it. */
@@ -183,54 +198,120 @@ static void trim_newline(struct buffer *b)
         b->data[--b->size] = '\0';
 }
 
+enum source { FROM_ENV, FROM_FILE, FROM_COMMAND, SOURCES };
+
+static const char *const source_names[] = {"env", "file", "command"};
+
+struct origin {
+    enum source source;
+    const char *argument; /* NULL: not told yet */
+    double timeout;
+};
+
+/* One field of the table that kelp.secret got, at the top two places. */
+static void read_field(lua_State *L, struct origin *o)
+{
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    if (strcmp(key, "timeout") == 0) {
+        o->timeout = lua_tonumber(L, -1);
+        if (lua_type(L, -1) != LUA_TNUMBER || !(o->timeout > 0) || o->timeout > 86400)
+            error_misuse(L, "kelp.secret: timeout must be a number of seconds up to 86400");
+        return;
+    }
+    int source = 0;
+    while (source < SOURCES && strcmp(key, source_names[source]) != 0)
+        source++;
+    if (source == SOURCES || lua_type(L, -1) != LUA_TSTRING || o->argument != NULL)
+        error_misuse(L, "kelp.secret: exactly one of env, file, command with a string expected, "
+                        "got %s", key);
+    o->source = (enum source)source;
+    o->argument = lua_tostring(L, -1);
+}
+
+static void read_origin(lua_State *L, struct origin *o)
+{
+    *o = (struct origin){ .source = FROM_ENV, .timeout = 0 };
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        o->argument = lua_tostring(L, 1);
+        return;
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    while (lua_next(L, 1)) {
+        read_field(L, o);
+        lua_pop(L, 1);
+    }
+    if (o->argument == NULL)
+        error_misuse(L, "kelp.secret: one of env, file, command expected");
+    if (o->timeout != 0 && o->source != FROM_COMMAND)
+        error_misuse(L, "kelp.secret: timeout goes with command only");
+}
+
+static int from_environment(lua_State *L, const char *name)
+{
+    const char *why = NULL;
+    struct secret *s = keyring_take(name, &why);
+    if (s == NULL)
+        return error_misuse(L, "kelp.secret: the environment variable %s %s", name, why);
+    secret_push(L, s);
+    return 1;
+}
+
 int secret_make(lua_State *L)
 {
-    static const char *const sources[] = {"env", "file", "command"};
-    const char *source = "env", *argument = NULL;
-    if (lua_type(L, 1) == LUA_TSTRING) {
-        argument = lua_tostring(L, 1);
-    } else {
-        luaL_checktype(L, 1, LUA_TTABLE);
-        lua_settop(L, 1);
-        lua_pushnil(L);
-        while (lua_next(L, 1)) {
-            const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-            bool known = false;
-            for (size_t i = 0; i < 3; i++)
-                known |= strcmp(key, sources[i]) == 0;
-            if (!known || lua_type(L, -1) != LUA_TSTRING || argument != NULL)
-                return error_misuse(L, "kelp.secret: exactly one of env, file, command with a "
-                                     "string expected, got %s", key);
-            source = key;
-            argument = lua_tostring(L, -1);
-            lua_pop(L, 1);
-        }
-        if (argument == NULL)
-            return error_misuse(L, "kelp.secret: one of env, file, command expected");
-    }
-    if (strcmp(source, "env") == 0) {
-        const char *value = getenv(argument);
-        if (value == NULL || *value == '\0')
-            return error_misuse(L, "kelp.secret: the environment variable %s is %s", argument,
-                              value == NULL ? "not set" : "empty");
-        push_new(L, argument, value, strlen(value));
-        return 1;
-    }
-    bool is_file = strcmp(source, "file") == 0;
+    struct origin o;
+    read_origin(L, &o);
+    if (o.source == FROM_ENV)
+        return from_environment(L, o.argument);
     struct secret **box = push_box(L);
-    struct buffer text;
+    struct buffer text, complaints;
+    char fault[FAULT] = "";
     buffer_init(&text, MAX_SECRET);
-    const char *fault = is_file ? read_private(argument, &text) : run_command(argument, &text);
+    buffer_init(&complaints, MAX_SECRET);
+    if (o.source == FROM_FILE) {
+        const char *why = read_private(o.argument, &text);
+        snprintf(fault, sizeof fault, "%s", why != NULL ? why : "");
+    } else {
+        run_command(o.argument, o.timeout > 0 ? o.timeout : COMMAND_SECONDS, &text, &complaints,
+                    fault);
+    }
     trim_newline(&text);
-    if (fault == NULL && text.size == 0)
-        fault = "gave an empty value";
-    if (fault == NULL) {
-        *box = secret_new(is_file ? argument : "command", buffer_text(&text), text.size);
-        fault = *box == NULL ? "cannot be held: not enough memory" : NULL;
+    if (fault[0] == '\0' && text.size == 0)
+        snprintf(fault, sizeof fault, "gave an empty value");
+    if (fault[0] == '\0') {
+        *box = secret_new(o.source == FROM_FILE ? o.argument : "command", buffer_text(&text),
+                          text.size);
+        if (*box == NULL)
+            snprintf(fault, sizeof fault, "cannot be held: not enough memory");
+    } else if (o.source == FROM_COMMAND && text.size > 0 &&
+               !secret_register("command", buffer_text(&text), text.size)) {
+        buffer_wipe(&complaints); /* they may hold a piece of it */
     }
     buffer_wipe(&text);
-    if (fault != NULL)
-        return error_misuse(L, "kelp.secret: %s '%s' %s", source, argument, fault);
+    pass_on(&complaints);
+    if (fault[0] != '\0')
+        return error_misuse(L, "kelp.secret: %s '%s' %s", source_names[o.source], o.argument,
+                            fault);
+    return 1;
+}
+
+int secret_redact_call(lua_State *L)
+{
+    size_t size;
+    const char *bytes = luaL_checklstring(L, 1, &size);
+    lua_settop(L, 1);
+    if (secret_longest() == 0)
+        return 1;
+    struct buffer shown;
+    buffer_init(&shown, SIZE_MAX);
+    if (!secret_redact(&shown, bytes, size)) {
+        buffer_wipe(&shown);
+        return luaL_error(L, "not enough memory");
+    }
+    /* If memory fails here the buffer leaks; the program is about to end. */
+    lua_pushlstring(L, buffer_text(&shown), shown.size);
+    buffer_wipe(&shown);
     return 1;
 }
 

@@ -9,7 +9,8 @@
 
 struct secret;
 
-/* kelp.secret "NAME" | { env = … } | { file = … } | { command = … }.
+/* kelp.secret "NAME" | { env = … } | { file = … } | { command = …, timeout = seconds }.
+ * A variable is taken out of the environment and kept: the next call finds it.
  * [-1, +1, e] */
 int secret_make(lua_State *L);
 
@@ -27,6 +28,10 @@ struct secret *secret_of_value(lua_State *L, int index, const char *label);
 /* raw.read_private(path): the text of a file that only its owner can read;
  * nil and a reason otherwise. [-1, +1 | +2, e] */
 int secret_read_private(lua_State *L);
+
+/* raw.redact(text): the text as it may be shown, for whoever cuts it before it is
+ * written. [-1, +1, e] */
+int secret_redact_call(lua_State *L);
 
 /* raw.hide(text, label): makes a text unprintable from now on. [-2, +0, e] */
 int secret_hide(lua_State *L);

@@ -157,6 +157,7 @@ static bool add_start(struct buffer *out)
  * complain, so a failure of write is not reported. */
 static void write_line(enum log_level level, const char *text, size_t size)
 {
+    (void)log_release(sink.fd); /* as below */
     struct buffer message, line;
     buffer_init(&message, SIZE_MAX);
     buffer_init(&line, SIZE_MAX);
@@ -258,15 +259,41 @@ static int write_around_progress(int fd, const char *bytes, size_t size)
     return failure;
 }
 
+/* Standard output and standard error are streams: a value may be cut by two writes. */
+static struct secret_stream streams[] = {
+    [STDOUT_FILENO] = { .held = { .limit = SIZE_MAX } },
+    [STDERR_FILENO] = { .held = { .limit = SIZE_MAX } },
+};
+
+static struct secret_stream *stream_of(int fd)
+{
+    return fd == STDOUT_FILENO || fd == STDERR_FILENO ? &streams[fd] : NULL;
+}
+
 int log_write(int fd, const char *bytes, size_t size)
 {
     if (secret_longest() == 0)
         return write_around_progress(fd, bytes, size);
-    struct buffer redacted;
-    buffer_init(&redacted, SIZE_MAX);
-    int failure = secret_redact(&redacted, bytes, size)
-                      ? write_around_progress(fd, redacted.data, redacted.size)
+    struct secret_stream *stream = stream_of(fd);
+    struct buffer shown;
+    buffer_init(&shown, SIZE_MAX);
+    bool done = stream != NULL ? secret_stream_add(stream, &shown, bytes, size)
+                               : secret_redact(&shown, bytes, size);
+    int failure = done ? write_around_progress(fd, shown.data, shown.size) : ENOMEM;
+    buffer_wipe(&shown);
+    return failure;
+}
+
+int log_release(int fd)
+{
+    struct secret_stream *stream = stream_of(fd);
+    if (stream == NULL || !secret_stream_waits(stream))
+        return 0;
+    struct buffer shown;
+    buffer_init(&shown, SIZE_MAX);
+    int failure = secret_stream_release(stream, &shown)
+                      ? write_around_progress(fd, shown.data, shown.size)
                       : ENOMEM;
-    buffer_wipe(&redacted);
+    buffer_wipe(&shown);
     return failure;
 }

@@ -34,9 +34,15 @@ void log_progress(const char *text);
 /* True when log_progress shows something: the descriptor is a terminal. */
 bool log_progress_is_live(void);
 
-/* Writes bytes to a descriptor through the redactor, all of them, retrying
- * short writes and EINTR; takes the progress line down around it when the
- * descriptor is a terminal. Returns 0, or an errno value. */
+/* Writes bytes to a descriptor through the redactor, retrying short writes and
+ * EINTR; takes the progress line down around it when the descriptor is a
+ * terminal. On descriptors 1 and 2 an end that may begin a secret waits for the
+ * next write, or for log_release. Returns 0, or an errno value. */
 int log_write(int fd, const char *bytes, size_t size);
+
+/* Writes what log_write holds back for the descriptor, since somebody may be
+ * waiting to read it: before a read, before a wait, when a stream is flushed, at
+ * the end. Cheap when there is nothing. Returns 0, or an errno value. */
+int log_release(int fd);
 
 #endif

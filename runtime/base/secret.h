@@ -7,10 +7,11 @@
 #ifndef KELP_BASE_SECRET_H
 #define KELP_BASE_SECRET_H
 
+#include "base/buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
-struct buffer;
 struct secret;
 
 /* Secrets shorter than this are held but not searched for in output: blanking
@@ -19,8 +20,13 @@ enum { SECRET_MIN_REDACTED = 8 };
 
 /* Copies the bytes into a new secret with one reference; NULL when out of
  * memory. `label` is what is shown in its place, for example an environment
- * variable's name; it is copied and must not be secret. */
+ * variable's name; it is copied and must not be secret. What could end a JSON
+ * string or a terminal's line is '_' in it. */
 struct secret *secret_new(const char *label, const char *bytes, size_t size);
+
+/* As secret_new, for what is kept from others' eyes but may be printed, as the
+ * name of a key: the bytes are not registered. */
+struct secret *secret_new_printable(const char *label, const char *bytes, size_t size);
 
 struct secret *secret_retain(struct secret *s);
 
@@ -40,14 +46,45 @@ bool secret_register(const char *label, const char *bytes, size_t size);
  * Base64 text). */
 bool secret_register_basic(const char *user, const struct secret *password);
 
-/* Adds the text to `out` with every registered value, in plain, Base64 (all
- * three alignments), percent-encoded, JSON-escaped and hexadecimal form,
- * replaced by <secret LABEL>. */
+/* Adds the text to `out` with every registered value replaced by <secret LABEL>:
+ * in plain, in Base64 and base64url (all three alignments), in hexadecimal; and
+ * each of these percent-encoded (any digits' case, '+' for a space) or escaped
+ * as in JSON, Lua's %q or a terminal's \xNN, or twice so. False when memory
+ * failed; then nothing of it may be shown. */
 bool secret_redact(struct buffer *out, const char *bytes, size_t size);
 
-/* The longest registered form in bytes; whoever redacts a stream piece by piece
- * must hold back that many bytes less one from each piece. */
+/* At most `limit`, the most bytes of the text after which it can be cut without
+ * leaving a piece of a registered value. */
+size_t secret_cut(const char *bytes, size_t size, size_t limit);
+
+/* Another number whenever a value has been registered since. */
+size_t secret_generation(void);
+
+/* The longest registered form in bytes; 0 when nothing is registered. */
 size_t secret_longest(void);
+
+/* A text that arrives piece by piece, whose pieces may cut a value anywhere. */
+struct secret_stream {
+    struct buffer held; /* the end of the text so far that may begin a value */
+    size_t shown;       /* bytes of it that were let go nevertheless */
+    bool blanked;       /* they were let go as <secret LABEL> */
+};
+
+void secret_stream_init(struct secret_stream *s);
+void secret_stream_free(struct secret_stream *s);
+
+/* Adds to `out` what can be shown after this piece. What may be the beginning of
+ * a value is held back. False as in secret_redact. */
+bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *bytes,
+                       size_t size);
+
+/* Adds to `out` what is held back, because whoever reads must see it now: fewer
+ * than SECRET_MIN_REDACTED bytes as they are, more as <secret LABEL>. If the
+ * value goes on in the next piece, its rest is blanked. */
+bool secret_stream_release(struct secret_stream *s, struct buffer *out);
+
+/* True when secret_stream_release would add something. */
+bool secret_stream_waits(const struct secret_stream *s);
 
 /* Forgets every registered value: for tests only. */
 void secret_forget_all(void);

@@ -6,6 +6,7 @@
 #include "host/complete.h"
 #include "host/evaluate.h"
 #include "host/host.h"
+#include "host/output.h"
 #include "host/recall.h"
 #include "lua/interrupt.h"
 
@@ -187,8 +188,10 @@ static void bind_keys(EditLine *editor)
 static bool open_editor(struct repl *r)
 {
     setlocale(LC_CTYPE, "");
-    FILE *out = isatty(STDOUT_FILENO) ? stdout : stderr;
-    r->editor = el_init("kelp", stdin, out, stderr);
+    /* The editor shows what is typed, and asks its streams for their terminal. */
+    FILE *err = output_direct(STDERR_FILENO);
+    FILE *out = isatty(STDOUT_FILENO) ? output_direct(STDOUT_FILENO) : err;
+    r->editor = el_init("kelp", output_direct(STDIN_FILENO), out, err);
     if (r->editor == NULL)
         return false;
     EditLine *e = r->editor;
@@ -316,7 +319,7 @@ static void session(struct repl *r)
     for (;;) {
         int size = 0;
         r->cleared = false;
-        fflush(stdout);
+        output_flush();
         errno = 0;
         const char *line = el_gets(r->editor, &size);
         interrupt_clear();

@@ -164,8 +164,8 @@ static int wait_for_end(int signals, bool exit_on_eof)
 static bool announce(const struct simulator *s)
 {
     const char *url = simulator_url(s);
-    printf("{\"url\":\"%s\",\"upstash\":\"%s/upstash/v2/kafka\",\"confluent\":\"%s/confluent\"}\n",
-           url, url, url);
+    printf("{\"url\":\"%s\",\"upstash\":\"%s/upstash/v2/kafka\",\"confluent\":\"%s/confluent\","
+           "\"connect\":\"%s/connect\"}\n", url, url, url, url);
     return fflush(stdout) == 0;
 }
 

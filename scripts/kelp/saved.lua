@@ -47,6 +47,10 @@ local function record_of(entry, complain)
   if not name then complain "has no name" end
   if not properties or #properties > 0 then complain(("('%s') has no properties"):format(name)) end
   raw.receive(properties)
+  for _, key in ipairs { "encoded_username", "user_password", "properties_encrypted" } do
+    local value = field(entry, key, "string")
+    if value then raw.hide(value, key) end
+  end
   local class = field(entry, "connector_class", "string") or properties["connector.class"]
   if not class then
     complain(("('%s') has neither connector_class nor a property connector.class"):format(name))

@@ -1,5 +1,7 @@
 -- How values are shown to a person: any Lua value, connectors, and aligned text tables.
 -- Nothing here prints: each function returns text that a terminal can be given as it is.
+local raw = require "kelp.raw"
+
 local show = {}
 
 local DEFAULT_WIDTH, DEFAULT_LIMIT = 80, 100
@@ -70,27 +72,19 @@ end
 
 -- Secrets -----------------------------------------------------------------------------------
 
-local SECRET_WORDS = {
-  "password", "passwd", "passphrase", "secret", "token", "api.key", "apikey", "private.key",
-  "privatekey", "access.key", "account.key", "credential", "user.info", "jaas.config",
-  "sslkey", "ssl.key", "keyfile", "keystore.key", "authorization",
-}
-
--- True for a key whose value is nobody's business. `….source` says where a secret is, not what.
+-- True for a key whose value is nobody's business. A key whose value may hold a secret among other
+-- things is none: see hide_in_text.
 function show.is_secret_key(key)
   if type(key) ~= "string" then return false end
-  local folded = key:lower():gsub("[_-]", ".")
-  if folded:find("%.source$") then return false end
-  for _, word in ipairs(SECRET_WORDS) do
-    if folded:find(word, 1, true) then return true end
-  end
-  return false
+  local _, whole = raw.is_secret_key(key)
+  return whole
 end
 
 -- The password in scheme://user:password@host goes, and so do ?password=… and ;password=… . A
 -- password may hold a '/' that should have been encoded: hidden up to the last '@', unless what
 -- follows the colon is a port.
 local function hide_in_text(text)
+  text = raw.redact(text) -- before it is cut: what is left of a secret is not known any more
   if text:find("://", 1, true) then
     text = text:gsub("(%a[%w+.-]*://[^%s/?#:@\"]*:)([^%s\"]*)@", function(before, password)
       if password ~= "" and not password:find("^%d+[/?#]") then return before .. HIDDEN .. "@" end
@@ -419,6 +413,11 @@ function show.table(rows, columns, options)
   lines[1] = line_of(titles)
   for i = 1, #cells do lines[i + 1] = line_of(cells[i]) end
   return table.concat(lines, "\n")
+end
+
+-- A text on one line, with the passwords in addresses left out.
+function show.line(text)
+  return line_text(text)
 end
 
 -- Any value, for a person. options: width (as above), limit (entries of one table that are shown).

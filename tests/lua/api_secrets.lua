@@ -94,7 +94,16 @@ function TestSecrets:test_sources()
   support.misuse("symbolic link", kelp.secret, { file = path .. "-link" })
   support.misuse("is not set", kelp.secret, "KELP_TEST_NO_SUCH_VARIABLE")
   support.misuse("is not set", kelp.secret, { env = "KELP_TEST_NO_SUCH_VARIABLE" })
-  support.misuse("ended with a failure", kelp.secret, { command = "printf x; exit 3" })
+  support.misuse("ended with a failure (exit code 3)", kelp.secret,
+    { command = "printf x; exit 3" })
+  support.misuse("ended by signal 9", kelp.secret, { command = "kill -9 $$" })
+  support.misuse("did not end within 0.05 s", kelp.secret,
+    { command = "exec sleep 1000", timeout = 0.05 })
+  support.misuse("timeout goes with command only", kelp.secret, { env = "A", timeout = 1 })
+  for _, timeout in ipairs { 0, -1, 1e9, "1", 0 / 0 } do
+    support.misuse("timeout must be a number of seconds", kelp.secret,
+      { command = "true", timeout = timeout })
+  end
   support.misuse("empty value", kelp.secret, { command = "printf '\\n'" })
   support.misuse("64 KiB", kelp.secret, { command = "head -c 70000 /dev/zero" })
   support.misuse("exactly one of", kelp.secret, { env = "A", file = "B" })
@@ -117,8 +126,8 @@ end
 
 function TestSecrets:test_print_hides_it_in_every_form()
   local result = support.kelp({ "-e", [[
-    local secret = kelp.secret "PW"
     local value = os.getenv "PW"
+    local secret = kelp.secret "PW"
     print(secret, value, "x" .. value .. "y")
     print(kelp.json.encode(value))
     print((value:gsub(".", function(c) return ("%02x"):format(c:byte()) end)))
@@ -150,10 +159,11 @@ function TestSecrets:test_logs_do_not_show_it()
     { status = 500, body = VALUE }, { status = 500, body = VALUE }, { status = 500, body = VALUE } }
   for _, format in ipairs { "text", "json" } do
     local result = support.kelp({ "--log", "trace", "--log-format", format, "-e", [[
-      local t = kelp.confluent { environment = "e", cluster = "c", token = kelp.secret "PW" }
-      pcall(t.restart, t, "orders-" .. os.getenv "PW")
-      kelp.log = nil
-      require "kelp.raw".log("error", "it is " .. os.getenv "PW")]] },
+      local value = os.getenv "PW"
+      local t = kelp.confluent { environment = "e", cluster = "c", token = kelp.secret "PW",
+                                 backoff = 0.001 }
+      pcall(t.get, t, "orders-" .. value)
+      require "kelp.raw".log("error", "it is " .. value)]] },
       { env = { PW = VALUE, CONFLUENT_CLOUD_REST_ENDPOINT = server.confluent } })
     lu.assertEquals(result.code, 0)
     lu.assertStrContains(result.err, "<secret PW>")
@@ -166,4 +176,345 @@ function TestSecrets:test_it_is_not_in_the_command_line_of_another_process()
   local result = support.kelp({ "--api-secret=" .. VALUE })
   lu.assertEquals(result.code, 2)
   lu.assertNil(result.err:find(VALUE, 1, true))
+end
+
+-- ---- what a script can do with one ----
+
+local CANARY = "yellow-canary-4711" -- no eight characters of it are in any word
+
+-- Each of these may fail or give something; neither holds the value.
+local ATTEMPTS = [[
+  local function try(fn, ...)
+    local all = table.pack(pcall(fn, ...))
+    for i = 1, all.n do all[i] = tostring(all[i]) end
+    return table.concat(all, " ")
+  end
+  local cjson = require "cjson"
+  local seen = {}
+  local function note(text) seen[#seen + 1] = text end
+  local secret = kelp.secret "PW"
+  local names = {}
+  for name in pairs(string) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    note(try(string[name], secret))
+    note(try(string[name], secret, 1, 100))
+    note(try(string[name], "%s", secret))
+    note(try(string[name], "x", "x", secret))
+    note(try(function() return secret[name](secret) end))
+  end
+  for _, form in ipairs { "%s", "%q", "%d", "%x", "%c", "%a", "%g", "%i", "%u", "%30s", "%.5s" } do
+    note(try(string.format, form, secret))
+  end
+  note(secret .. "") note("" .. secret) note(secret .. secret) note(secret .. 1)
+  note(tostring(secret))
+  note(try(table.concat, { secret }, ","))
+  note(try(table.unpack, { secret }))
+  note(try(error, secret))
+  note(try(error, "it is " .. secret))
+  note(try(error, { secret }))
+  note(try(assert, false, secret))
+  note(try(tonumber, secret)) note(try(math.floor, secret)) note(try(utf8.len, secret))
+  note(try(function() return secret + 1 end)) note(try(function() return -secret end))
+  note(try(function() return secret < secret end)) note(try(function() return #secret end))
+  note(try(function() return secret() end)) note(try(function() secret.x = 1 end))
+  note(try(function() for k, v in pairs(secret) do note(tostring(k) .. tostring(v)) end end))
+  note(try(function() for i, v in ipairs(secret) do note(tostring(v)) end end))
+  note(try(next, secret)) note(try(rawlen, secret)) note(try(rawget, secret, 1))
+  note(try(load, secret)) note(try(select, secret)) note(try(require, secret))
+  note(try(kelp.json.encode, secret)) note(try(kelp.json.encode, { a = { secret } }))
+  note(try(cjson.encode, secret)) note(try(cjson.encode, { secret }))
+  note(try(kelp.show.value, secret)) note(try(kelp.show.value, { password = secret, [secret] = 1 }))
+  note(try(kelp.show.table, { { a = secret } }, { "a" }))
+  note(try(io.write, secret)) note(try(io.stderr.write, io.stderr, secret))
+  note(try(os.getenv, "PW")) note(try(os.execute, secret)) note(try(io.open, secret))
+  note(try(print, secret)) note(try(string.rep, secret, 2)) note(try(os.date, secret))
+  for name in pairs(debug) do
+    if name ~= "debug" then
+      note(try(debug[name], secret)) note(try(debug[name], secret, 1))
+      note(try(debug[name], 1, secret))
+    end
+  end
+  local function deep(value, depth, done)
+    if depth > 4 or done[value] then return end
+    if type(value) == "table" then
+      done[value] = true
+      for k, v in next, value do deep(k, depth + 1, done) deep(v, depth + 1, done) end
+    elseif type(value) == "string" then
+      note(value)
+    elseif type(value) == "userdata" then
+      done[value] = true
+      for i = 1, 3 do deep(debug.getuservalue(value, i), depth + 1, done) end
+      deep(debug.getmetatable(value), depth + 1, done)
+    end
+  end
+  deep(secret, 0, {}) deep(debug.getregistry(), 0, {})
+  debug.sethook()
+  local gone = collectgarbage "count"
+]]
+
+function TestSecrets:test_nothing_that_a_script_does_opens_it()
+  local path = support.path "seen"
+  local result = support.kelp({ "-e", ATTEMPTS .. ([[
+    local file <close> = io.open(%q, "w") -- a script's own file: not redacted
+    for _, text in ipairs(seen) do file:write(text, "\n") end
+  ]]):format(path) }, { env = { PW = CANARY } })
+  lu.assertEquals({ result.code, result.err }, { 0, "" })
+  local seen = support.read(path)
+  local _, count = seen:gsub("<secret PW>", "")
+  lu.assertTrue(count >= 15, count)
+  for _, text in ipairs { seen, result.out } do
+    for at = 1, #CANARY - 7 do lu.assertNotStrContains(text, CANARY:sub(at, at + 7)) end
+  end
+end
+
+-- The same list is known to find a value that is there.
+function TestSecrets:test_the_attempts_would_show_a_plain_value()
+  local path = support.path "seen"
+  local attempts = ATTEMPTS:gsub('kelp.secret "PW"', 'os.getenv "PW"'):gsub('note%(try%(load.-\n', "\n")
+  support.kelp({ "-e", attempts .. ([[
+    local file <close> = io.open(%q, "w")
+    for _, text in ipairs(seen) do file:write(text, "\n") end
+  ]]):format(path) }, { env = { PW = CANARY } })
+  local _, count = support.read(path):gsub(CANARY:gsub("%-", "%%-"), "")
+  lu.assertTrue(count > 30)
+end
+
+-- ---- output that does not go through print ----
+
+local function shown(script, env)
+  env = env or {}
+  env.PW = VALUE
+  local result = support.kelp({ "-e", 'local v = os.getenv "PW" kelp.secret "PW" ' .. script },
+    { env = env })
+  return result
+end
+
+function TestSecrets:test_every_way_to_write_is_redacted()
+  for _, write in ipairs { "io.write(%s)", "io.stdout:write(%s)", "io.output():write(%s)",
+                           "io.output(io.stdout):write(%s)", "require 'kelp.raw'.write(1, (%s))" } do
+    local result = shown(write:format 'v .. "\\n"')
+    lu.assertEquals({ result.out, result.err }, { "<secret PW>\n", "" })
+  end
+  for _, write in ipairs { "io.stderr:write(%s)", "io.output(io.stderr):write(%s)" } do
+    local result = shown(write:format 'v .. "\\n"')
+    lu.assertEquals({ result.out, result.err }, { "", "<secret PW>\n" })
+  end
+  for _, mode in ipairs { "no", "line", "full" } do
+    local result = shown(('io.stdout:setvbuf %q io.write("a", v, 12, v, "b")'):format(mode))
+    lu.assertEquals(result.out, "a<secret PW>12<secret PW>b")
+  end
+  lu.assertEquals(shown [[io.write(("%q"):format("\n" .. v))]].out, '"\\\n<secret PW>"')
+  lu.assertEquals(shown "io.write(v) os.exit(0)".out, "<secret PW>")
+  lu.assertEquals(shown "io.write(v) os.exit(0, true)".out, "<secret PW>")
+  lu.assertStrContains(shown "error(v, 0)".err, "error: <secret PW>")
+  lu.assertStrContains(shown "error(setmetatable({}, {__tostring = function() return v end}))".err,
+    "error: <secret PW>")
+  lu.assertStrContains(shown "local function f() error 'x' end _G[v] = f _G[v]()".err, "<secret PW>")
+  lu.assertEquals(shown "warn '@on' warn(v)".out, "")
+end
+
+function TestSecrets:test_a_value_that_two_writes_cut_is_redacted()
+  for at = 1, #VALUE - 1 do
+    local parts = ('v:sub(1, %d)) WRITE(v:sub(%d)'):format(at, at + 1)
+    local out = shown("local WRITE = io.write WRITE('[', " .. parts .. ") WRITE ']'").out
+    lu.assertEquals(out, "[<secret PW>]")
+    local err = shown("local function WRITE(...) io.stderr:write(...) end WRITE('[', " .. parts
+      .. ") WRITE ']'").err
+    lu.assertEquals(err, "[<secret PW>]")
+  end
+  lu.assertEquals(shown [[io.write("<", v:sub(1, 9)) print(v:sub(10) .. ">")]].out, "<<secret PW>>\n")
+  lu.assertEquals(shown [[for c in v:gmatch "." do io.stderr:write(c) end]].err, "<secret PW>")
+end
+
+function TestSecrets:test_what_is_held_back_comes_when_somebody_may_wait_for_it()
+  -- "not-" begins the value, so it is held back until the flush, the wait, the read, the end
+  local pipe = assert(io.popen(("env -i PW=%s %s -e %s 2>&1"):format(VALUE,
+    support.quote(support.program), support.quote [[
+      kelp.secret "PW"
+      io.write "a not-" io.flush()
+      require "kelp.raw".write(2, "b not-")
+      io.stderr:write "c not-"
+      kelp.sleep(0.001)
+      require "kelp.raw".write(1, "d not-")
+      io.read "l"
+      require "kelp.raw".write(2, "e not-")]]), "r"))
+  lu.assertEquals(pipe:read "a", "a not-b not-c not-d not-e not-")
+  pipe:close()
+  lu.assertEquals(shown [[io.write(v:sub(1, 4)) io.flush() io.write(v:sub(5), "!")]].out,
+    "not-<secret PW>!")
+  lu.assertEquals(shown [[io.write(v:sub(1, 12)) io.stdout:flush() io.write(v:sub(13), "!")]].out,
+    "<secret PW>!")
+  lu.assertEquals(shown [[io.write(v:sub(1, 12))]].out, "<secret PW>")
+end
+
+function TestSecrets:test_a_value_is_not_cut_by_a_table_or_a_message()
+  local result = shown [[
+    local row = { name = "a", error = ("x"):rep(20) .. " " .. v .. " " .. ("y"):rep(60) }
+    print(kelp.show.table({ row }, { "name", "error" }, { width = 44 }))
+    local t = kelp.upstash { cluster = "c", email = "e@example.com", api_key = "not-real-key" }
+    local ok, problem = pcall(t.restart, t, ("x"):rep(75) .. v .. "\1")
+    io.write(tostring(problem), "\n")]]
+  lu.assertEquals(result.code, 0)
+  for at = 1, #VALUE - 7 do lu.assertNil(result.out:find(VALUE:sub(at, at + 7), 1, true)) end
+  lu.assertStrContains(result.out, ("x"):rep(75) .. "…")
+  local server = support.scripted { { status = 500, body = ("z"):rep(395) .. VALUE .. " end" } }
+  result = shown([[
+    local t = kelp.upstash { cluster = "c", email = "e@example.com", api_key = "not-real-key",
+                             attempts = 1 }
+    t:list()]], { UPSTASH_API_URL = server.upstash })
+  lu.assertEquals(result.code, 1)
+  lu.assertStrContains(result.err, ("z"):rep(395) .. "…")
+end
+
+-- ---- what a provider answers, and what it says of its keys ----
+
+function TestSecrets:test_the_password_in_an_address_is_hidden_and_the_address_is_not()
+  local result = support.kelp { "-e", [[
+    local raw = require "kelp.raw"
+    raw.receive { ["connection.uri"] = "mongodb://app:not-real-pw-1@db.example/x?w=1",
+                  ["connection.url"] = "jdbc:x://h/db?user=u&password=not-real-pw-2",
+                  ["basic.auth.user.info"] = "somebody:not-real-pw-3",
+                  ["azure.connection.string"] = "A=b;AccountKey=bm90cmVhbA==;C=d", ["ssl.key"] = "*****" }
+    print "mongodb://app:not-real-pw-1@db.example/x?w=1 not-real-pw-2 not-real-pw-3 bm90cmVhbA=="
+    print(kelp.show.value { ["connection.uri"] = "mongodb://h.example/db", ["my.pin"] = 1234 })
+    raw.receive { ["my.pin"] = "not-real-pin" }
+    print "not-real-pin"
+    raw.secret_key_add "my.pin"
+    raw.receive { ["my.pin"] = "not-real-pin" }
+    print "not-real-pin"
+    print(kelp.show.value { ["my.pin"] = 1234 })
+    for _, key in ipairs { "connection.uri", "my.pin", "topics" } do print(raw.is_secret_key(key)) end]] }
+  lu.assertEquals(result.err, "")
+  lu.assertEquals(result.out, "mongodb://app:<secret connection.uri>@db.example/x?w=1 "
+    .. "<secret connection.url> <secret basic.auth.user.info> <secret azure.connection.string>\n"
+    .. '{ ["connection.uri"] = "mongodb://h.example/db", ["my.pin"] = 1234 }\n'
+    .. "not-real-pin\n<secret my.pin>\n{ [\"my.pin\"] = <hidden> }\ntrue\tfalse\ntrue\ttrue\nfalse\tfalse\n")
+end
+
+function TestSecrets:test_a_password_in_an_address_of_a_target_is_refused_and_not_shown()
+  local result = support.kelp { "-e", [[
+    kelp.upstash { cluster = "c", email = "e@example.com", api_key = "not-real-key",
+                   base_url = "https://app:not-real-pw-4@h.example" }]] }
+  lu.assertEquals(result.code, 1)
+  lu.assertStrContains(result.err, "https://app:<secret base_url>@h.example")
+end
+
+-- ---- the process ----
+
+local CREDENTIALS = {
+  CONFLUENT_CLOUD_API_KEY = "NOTAREALKEY00009", CONFLUENT_CLOUD_API_SECRET = VALUE .. "-1",
+  UPSTASH_EMAIL = "somebody@example.com", UPSTASH_API_KEY = VALUE .. "-2",
+  KAFKA_CONNECT_BASIC_AUTH_PASSWORD = VALUE .. "-3", OWN_SECRET = VALUE .. "-4",
+  SSLKEYLOGFILE = "/nowhere/keys", NO_SECRET = "may-be-seen",
+}
+
+function TestSecrets:test_children_and_proc_do_not_have_the_credentials()
+  local path = support.path "environ"
+  local result = support.kelp({ "-e", ([[
+    local secret = kelp.secret "OWN_SECRET"
+    assert(tostring(kelp.secret "OWN_SECRET") == tostring(secret))
+    for _, name in ipairs { "CONFLUENT_CLOUD_API_KEY", "CONFLUENT_CLOUD_API_SECRET",
+        "UPSTASH_API_KEY", "KAFKA_CONNECT_BASIC_AUTH_PASSWORD", "OWN_SECRET", "SSLKEYLOGFILE" } do
+      assert(os.getenv(name) == nil, name)
+    end
+    assert(os.getenv "NO_SECRET" == "may-be-seen")
+    local own <close> = io.open "/proc/self/environ"
+    local file <close> = io.open(%q, "a")
+    file:setvbuf "no"
+    file:write(own:read "a", "\n")
+    file:write(io.popen("env"):read "a", "\n")
+    os.execute("env >>" .. %q)
+    file:write(tostring(kelp.secret { command = "env | tr '\\n' ' '" }))]]):format(path, path) },
+    { env = CREDENTIALS })
+  lu.assertEquals({ result.code, result.err }, { 0, "" })
+  local seen = support.read(path)
+  local _, count = seen:gsub("may%-be%-seen", "")
+  lu.assertEquals(count, 3) -- in /proc, by popen, by execute
+  lu.assertNil(seen:find(VALUE, 1, true))
+  lu.assertNil(seen:find("NOTAREALKEY00009", 1, true))
+  _, count = seen:gsub("/nowhere/keys", "")
+  lu.assertEquals(count, 1) -- in /proc, where it does no harm
+end
+
+function TestSecrets:test_a_command_for_a_secret_does_not_have_them_either()
+  local result = support.kelp({ "-e", [[
+    local taken = kelp.secret "OWN_SECRET"
+    local t = kelp.upstash { cluster = "c", api_key = kelp.secret {
+      command = "env | grep -c 'not-a-real' >&2; printf 12345678" } }]] },
+    { env = CREDENTIALS })
+  lu.assertEquals(result.code, 0)
+  lu.assertEquals(result.err, "0\n")
+end
+
+function TestSecrets:test_a_second_target_finds_the_credentials_still()
+  local answer = { status = 200, body = "{}" }
+  local server = support.scripted { answer, answer, { status = 200, body = "[]" } }
+  local env = { CONFLUENT_CLOUD_REST_ENDPOINT = server.confluent, UPSTASH_API_URL = server.upstash }
+  for name, value in pairs(CREDENTIALS) do env[name] = value end
+  local result = support.kelp({ "-e", [[
+    for i = 1, 2 do kelp.confluent { environment = "e", cluster = "c" .. i }:list() end
+    kelp.upstash { cluster = "c" }:list()
+    kelp.upstash { cluster = "c", email = os.getenv "UPSTASH_EMAIL",
+                   api_key = os.getenv "UPSTASH_API_KEY" }]] }, { env = env })
+  lu.assertEquals({ result.code, result.err }, { 0, "" })
+  local asked = server:asked()
+  lu.assertEquals(#asked, 3)
+  lu.assertEquals(asked[1].headers.authorization, asked[2].headers.authorization)
+  lu.assertStrContains(asked[3].headers.authorization, "Basic ")
+end
+
+function TestSecrets:test_what_a_command_complains_of_is_redacted()
+  local result = support.kelp { "-e",
+    [[kelp.secret { command = "set -x; printf %s ]] .. VALUE .. [[" }]] }
+  lu.assertStrContains(result.err, "+ printf %s <secret command>")
+  result = support.kelp { "-e", [[kelp.secret { command = "echo ]] .. VALUE .. [[ | tee /dev/stderr; exit 4" }]] }
+  lu.assertStrContains(result.err, "exit code 4")
+  lu.assertStrContains(result.err, "<secret command>")
+  lu.assertNil(result.err:gsub("command 'echo.-'", ""):find(VALUE, 1, true))
+end
+
+function TestSecrets:test_there_is_no_core_file()
+  local folder = support.make_folder(support.path "core")
+  local err = support.path "err"
+  os.execute(("cd %s && ulimit -c unlimited 2>/dev/null; env -i PW=%s %s -e %s >out 2>%s; "
+    .. "echo $? >code"):format(support.quote(folder), VALUE, support.quote(support.program),
+    support.quote [[kelp.secret "PW" print(io.open "/proc/self/limits":read "a":match "Max core[^\n]*")
+      io.stdout:flush() os.execute("kill -ABRT " .. io.open "/proc/self/stat":read "n")]],
+    support.quote(err)))
+  lu.assertEquals(support.read(folder .. "/code"), "134\n")
+  lu.assertStrMatches(support.read(folder .. "/out"), "Max core file size%s+0%s+0%s.*")
+  local pipe = io.popen("ls " .. support.quote(folder))
+  lu.assertEquals(pipe:read "a", "code\nout\n")
+  pipe:close()
+end
+
+function TestSecrets:test_a_plain_value_under_a_secret_key_is_hidden_in_the_answer()
+  local answer = { status = 400, body = '{"message":"password: ' .. VALUE .. ' is too weak"}' }
+  local server = support.scripted { answer }
+  local result = support.kelp({ "-e", ([[
+    local t = kelp.confluent { environment = "e", cluster = "c", token = "not-a-real-token" }
+    t:create("new", { ["connector.class"] = "S3_SINK", ["database.password"] = %q })]]):format(VALUE) },
+    { env = { CONFLUENT_CLOUD_REST_ENDPOINT = server.confluent } })
+  lu.assertEquals(result.code, 1)
+  lu.assertStrContains(result.err, "password: <secret database.password> is too weak")
+end
+
+function TestSecrets:test_fields_of_a_connectors_credentials_are_hidden()
+  local fields = { "encoded_username", "user_password", "properties_encrypted" }
+  local entry = { connector_id = "id-1", name = "a", state = "running",
+                  connector_class = "a.Sink", properties = { topics = "x" } }
+  for i, field in ipairs(fields) do entry[field] = "not-real-field-" .. i end
+  local body = kelp.json.encode(kelp.json.array { entry })
+  local server = support.scripted { { status = 200, body = body } }
+  local path = support.write(support.path "saved.json", body)
+  for _, script in ipairs { 'kelp.upstash { cluster = "c" }:list()',
+                            ('require "kelp.saved".read(%q)'):format(path) } do
+    local result = support.kelp({ "-e", script .. 'for i = 1, 3 do print("not-real-field-" .. i) end' },
+      { env = { UPSTASH_EMAIL = "e@example.com", UPSTASH_API_KEY = "not-real-key",
+                UPSTASH_API_URL = server.upstash } })
+    lu.assertEquals({ result.code, result.err }, { 0, "" })
+    lu.assertEquals(result.out, "<secret encoded_username>\n<secret user_password>\n"
+      .. "<secret properties_encrypted>\n")
+  end
 end

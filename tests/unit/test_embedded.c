@@ -118,10 +118,10 @@ static void test_absent(void **state)
 static void test_require(void **state)
 {
     lua_State *L = *state;
-    run(L, "local show, from = require 'kelp.show'\n"
-           "assert(type(show.value) == 'function')\n"
-           "assert(from == 'builtin/kelp/show.lua', from)\n"
-           "assert(require 'kelp.show' == show)\n"
+    run(L, "local lag, from = require 'simulator.lag'\n"
+           "assert(type(lag) == 'table')\n"
+           "assert(from == 'builtin/simulator/lag.lua', from)\n"
+           "assert(require 'simulator.lag' == lag)\n"
            "assert(type(require 'argparse') == 'table' or type(require 'argparse') == 'function')");
     run(L, "local ok, why = pcall(require, 'kelp/show')\n"
            "assert(not ok and why:find(\"no built-in module 'kelp/show'\", 1, true), why)");

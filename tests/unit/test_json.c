@@ -502,6 +502,39 @@ static void test_encoding_depth(void **state)
     lua_settop(L, 0);
 }
 
+/* An object of `count` keys, the last of which is the one of number `last`. All have
+ * the same beginning, end and length. */
+static bool decode_object(lua_State *L, int count, int last)
+{
+    char text[8192];
+    int size = 0;
+    for (int i = 0; i < count; i++)
+        size += snprintf(text + size, sizeof text - (size_t)size,
+                         "%c\"beginning.%03d.of.the.end\":%d", i == 0 ? '{' : ',',
+                         i == count - 1 ? last : i, i);
+    text[size++] = '}';
+    return try_decode(L, text, (size_t)size);
+}
+
+/* However large the object, and wherever in it the key has been. */
+static void test_a_key_stands_once(void **state)
+{
+    lua_State *L = *state;
+    for (int count = 2; count <= 200; count += count < 70 ? 1 : 13) {
+        if (!decode_object(L, count, count - 1))
+            fail_msg("%d keys: %s", count, lua_tostring(L, -1));
+        assert_int_equal(count_members(L, lua_gettop(L)), count);
+        lua_pop(L, 1);
+        for (int twice = 0; twice < count - 1; twice += count < 70 ? 1 : 11) {
+            if (decode_object(L, count, twice))
+                fail_msg("key %d of %d may stand twice", twice, count);
+            assert_string_equal(lua_tostring(L, -1),
+                                "invalid JSON: a key stands twice in an object");
+            lua_pop(L, 1);
+        }
+    }
+}
+
 static void test_array_marks(void **state)
 {
     lua_State *L = *state;
@@ -528,7 +561,7 @@ static void test_secrets_stay_closed(void **state)
     secret_release(s);
     lua_setfield(L, -2, "password");
     assert_true(try_encode(L));
-    assert_string_equal(lua_tostring(L, -1), "{\"password\":\"<secret API \\\"KEY\\\">\"}");
+    assert_string_equal(lua_tostring(L, -1), "{\"password\":\"<secret API _KEY_>\"}");
     lua_pop(L, 1);
 }
 
@@ -807,6 +840,7 @@ int main(void)
         WITH_STATE(test_encoding),
         WITH_STATE(test_encoding_refuses),
         WITH_STATE(test_encoding_depth),
+        WITH_STATE(test_a_key_stands_once),
         WITH_STATE(test_array_marks),
         WITH_STATE(test_secrets_stay_closed),
         WITH_STATE(test_text_caps),
