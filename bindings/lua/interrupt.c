@@ -16,6 +16,8 @@ enum { PATIENCE = 3 };
 enum { GRACE = 1000000, CONTINUATION = 1000 };
 
 static volatile sig_atomic_t pending;
+static volatile sig_atomic_t turns;
+static const char *volatile limit; /* what interrupt_stop said, or NULL */
 static lua_State *volatile running;
 static int *volatile strikes;
 static void (*volatile wake_function)(void *data);
@@ -30,7 +32,7 @@ static void strike(lua_State *L, lua_Debug *ar)
     int *count = strikes;
     int n = count != NULL ? ++*count : PATIENCE;
     lua_sethook(L, strike, LUA_MASKCOUNT, n < PATIENCE ? GRACE : 1);
-    error_push(L, ERROR_CANCELLED, "interrupted");
+    error_push(L, ERROR_CANCELLED, "%s", interrupt_reason());
     lua_error(L);
 }
 
@@ -42,6 +44,33 @@ void interrupt_signal(void)
         lua_sethook(L, strike, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
     if (wake_function != NULL)
         wake_function(wake_data);
+}
+
+void interrupt_stop(const char *why)
+{
+    limit = why;
+    interrupt_signal();
+}
+
+const char *interrupt_reason(void)
+{
+    const char *why = limit;
+    return why != NULL ? why : "interrupted";
+}
+
+bool interrupt_is_limit(void)
+{
+    return limit != NULL;
+}
+
+void interrupt_turned(void)
+{
+    turns = (turns + 1) & 0xffffff;
+}
+
+int interrupt_turns(void)
+{
+    return (int)turns;
 }
 
 bool interrupt_pending(void)

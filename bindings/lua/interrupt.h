@@ -20,6 +20,17 @@ struct interrupt_scope {
  * its next instruction; `wake` is called. */
 void interrupt_signal(void);
 
+/* The same because a limit is reached, for good: `why` (a constant) is what the
+ * errors say in place of "interrupted". */
+void interrupt_stop(const char *why);
+const char *interrupt_reason(void);
+bool interrupt_is_limit(void);
+
+/* The scheduler has had its turn; how often it had (it begins anew some time), for
+ * a signal handler to see whether the script lets it. */
+void interrupt_turned(void);
+int interrupt_turns(void);
+
 /* True from interrupt_signal until interrupt_clear. */
 bool interrupt_pending(void);
 void interrupt_clear(void);

@@ -4,15 +4,15 @@
 local raw = require "kelp.raw"
 
 local Report = {}
-Report.__index = Report
-Report.__name = "kelp.report"
+-- A table of its own: report.__index would hand it out.
+local metatable = { __index = Report, __name = "kelp.report" }
 
 local report = {}
 
 --- done, failed, unknown, skipped: numbers. errors: array of { item, error,
 --- kind }. stopped: the error that ended the job early, or nil.
 function report.new()
-  return setmetatable({ done = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }, Report)
+  return setmetatable({ done = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }, metatable)
 end
 
 function Report:add_failure(item, failure, traceback)
@@ -41,7 +41,7 @@ end
 local SHOWN = 10
 
 --- "212 done, 3 failed: …", one line an error after the first line.
-function Report:__tostring()
+function metatable:__tostring()
   local parts = { ("%d done"):format(self.done) }
   if self.failed > 0 then parts[#parts + 1] = ("%d failed"):format(self.failed) end
   if self.unknown > 0 then parts[#parts + 1] = ("%d unknown"):format(self.unknown) end
