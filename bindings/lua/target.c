@@ -1,10 +1,13 @@
 #include "lua/target.h"
 
+#include "base/keyring.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "lua/error.h"
+#include "lua/manifest.h"
 #include "lua/secret.h"
 #include "lua/target_private.h"
+#include "lua/veil.h"
 
 #include <lauxlib.h>
 
@@ -26,6 +29,11 @@ enum { ANCHORS = 1, FIELDS = 2 };
 struct target *target_check(lua_State *L, int index)
 {
     return luaL_checkudata(L, index, TARGET);
+}
+
+struct target *target_test(lua_State *L, int index)
+{
+    return luaL_testudata(L, index, TARGET);
 }
 
 /* ---- options ---- */
@@ -62,6 +70,8 @@ static const struct option common_options[] = {
     {"rate", OPTION_RATE, TARGET_FIELD(pace.rate), 0.001, 100000},
     {"base_url", OPTION_TEXT, TARGET_FIELD(base_url), 0, 0},
     {"ca_file", OPTION_TEXT, TARGET_FIELD(channel.ca_file), 0, 0},
+    {"cert_file", OPTION_TEXT, TARGET_FIELD(channel.cert_file), 0, 0},
+    {"key_file", OPTION_TEXT, TARGET_FIELD(channel.key_file), 0, 0},
     {"proxy", OPTION_TEXT, TARGET_FIELD(channel.proxy), 0, 0},
     {"allow_http", OPTION_FLAG, TARGET_FIELD(channel.allow_http), 0, 0},
 };
@@ -84,10 +94,18 @@ static int place_option(const struct provider *p, const char *name)
     return -1;
 }
 
-static bool is_credential(const struct provider *p, const char *name)
+/* Options that are read apart from the table: their values may be kelp.secrets,
+ * or come from the environment too. */
+static bool is_read_apart(const struct provider *p, const char *name)
 {
     return strcmp(name, p->user_option) == 0 || strcmp(name, p->password_option) == 0 ||
-           (p->bearer && strcmp(name, "token") == 0);
+           (p->bearer && strcmp(name, "token") == 0) || strcmp(name, "key_password") == 0 ||
+           (p->url_option != NULL && strcmp(name, p->url_option) == 0);
+}
+
+static bool is_known(const struct provider *p, const char *name)
+{
+    return p->url_option == NULL || strcmp(name, "base_url") != 0;
 }
 
 /* A text option's value, NUL-free and without control characters. */
@@ -168,7 +186,7 @@ static void read_options(lua_State *L, struct target *t, int options)
     while (lua_next(L, options)) {
         int value = lua_gettop(L);
         const char *name = lua_type(L, value - 1) == LUA_TSTRING ? lua_tostring(L, value - 1) : "?";
-        const struct option *o = common_option(name);
+        const struct option *o = is_known(p, name) ? common_option(name) : NULL;
         int place = place_option(p, name);
         if (o != NULL) {
             read_common(L, t, o, value);
@@ -178,7 +196,7 @@ static void read_options(lua_State *L, struct target *t, int options)
             if (fault != NULL)
                 error_misuse(L, "kelp.%s: %s %s", p->name, name, fault);
             t->places[place] = text;
-        } else if (!is_credential(p, name)) {
+        } else if (!is_read_apart(p, name)) {
             error_misuse(L, "kelp.%s: unknown option '%s'", p->name, name);
         }
         lua_pop(L, 1);
@@ -195,16 +213,21 @@ static const char *environment(const char *name)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
-/* Pushes the option, or the environment variable's value, or nil. */
+/* Pushes the option, or a secret of the environment variable's value, or nil. The
+ * keyring may have taken the variable out of the environment. */
 static bool push_setting(lua_State *L, int options, const char *option, const char *variable)
 {
     if (lua_getfield(L, options, option) != LUA_TNIL)
         return true;
-    const char *value = variable != NULL ? environment(variable) : NULL;
-    if (value == NULL)
+    struct secret *held = variable != NULL ? keyring_find(variable) : NULL;
+    const char *value = variable != NULL && held == NULL ? environment(variable) : NULL;
+    if (value == NULL && held == NULL)
         return false;
     lua_pop(L, 1);
-    lua_pushstring(L, value);
+    if (held != NULL)
+        secret_push(L, held);
+    else
+        lua_pushstring(L, value);
     return true;
 }
 
@@ -226,6 +249,10 @@ static void read_credentials(lua_State *L, struct target *t, int options, int an
                    user ? p->password_option : p->user_option,
                    user ? p->password_option : p->user_option,
                    user ? p->password_variable : p->user_variable);
+    if (!user && p->anonymous) {
+        t->channel.authentication = AUTH_NONE;
+        return;
+    }
     if (!user)
         error_misuse(L, "kelp.%s: no credentials: set %s and %s%s", p->name, p->user_variable,
                    p->password_variable, p->bearer ? ", or give a token" : "");
@@ -246,31 +273,110 @@ static void read_credentials(lua_State *L, struct target *t, int options, int an
     lua_setfield(L, anchors, "user");
 }
 
-static void read_base_url(lua_State *L, struct target *t, int anchors)
+/* The client certificate's key; each of the options is nothing without the first. */
+static void read_client_key(lua_State *L, struct target *t, int options, int anchors)
 {
     const struct provider *p = t->provider;
-    const char *url = t->base_url;
-    if (url == NULL)
-        url = environment(p->base_url_variable);
-    if (url == NULL)
-        url = p->base_url;
-    size_t size = strlen(url);
+    bool password = lua_getfield(L, options, "key_password") != LUA_TNIL;
+    if (t->channel.cert_file == NULL && (t->channel.key_file != NULL || password))
+        error_misuse(L, "kelp.%s: %s is set but cert_file is not", p->name,
+                     password ? "key_password" : "key_file");
+    if (password)
+        t->channel.key_password = secret_of_value(L, lua_gettop(L), "key_password");
+    lua_setfield(L, anchors, "key_password");
+}
+
+static void add_address(lua_State *L, struct target *t, const char *option, const char *url,
+                        size_t size, int anchors)
+{
+    const struct provider *p = t->provider;
     while (size > 0 && url[size - 1] == '/')
         size--;
+    url = lua_pushlstring(L, url, size);
+    if (!veil_register(option, url, size)) /* a password in it is refused, not shown */
+        luaL_error(L, "not enough memory");
     const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
                        : strncmp(url, "http://", 7) == 0 ? url + 7
                                                          : NULL;
     if (host == NULL || *host == '\0' || *host == '/' || text_has_control(url, size) ||
         strpbrk(url, " ?#@\\") != NULL)
-        error_misuse(L, "kelp.%s: base_url '%s' is not an address such as https://host or "
-                      "https://host/path", p->name, url);
-    t->base_url = lua_pushlstring(L, url, size);
-    lua_setfield(L, anchors, "base_url");
+        error_misuse(L, "kelp.%s: %s '%s' is not an address such as https://host or "
+                      "https://host/path", p->name, option, url);
+    if (t->address_count == MAX_ADDRESSES)
+        error_misuse(L, "kelp.%s: %s holds more than %d addresses", p->name, option,
+                     MAX_ADDRESSES);
+    t->addresses[t->address_count++] = url;
+    luaL_ref(L, anchors);
+}
+
+/* Each of "http://a:8083, http://b:8083". */
+static void add_addresses(lua_State *L, struct target *t, const char *option, const char *text,
+                          int anchors)
+{
+    for (;;) {
+        text += strspn(text, " ");
+        size_t size = strcspn(text, ","), kept = size;
+        while (kept > 0 && text[kept - 1] == ' ')
+            kept--;
+        add_address(L, t, option, text, kept, anchors);
+        if (text[size] == '\0')
+            return;
+        text += size + 1;
+    }
+}
+
+/* The option is one address, several in one text, or a list. */
+static void read_addresses(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    int type = lua_getfield(L, options, p->url_option);
+    int value = lua_gettop(L);
+    const char *variable = environment(p->base_url_variable);
+    if (type == LUA_TTABLE) {
+        for (lua_Integer i = 1; lua_rawgeti(L, value, i) != LUA_TNIL; i++) {
+            const char *text = check_text(L, p, p->url_option, -1);
+            add_address(L, t, p->url_option, text, strlen(text), anchors);
+            lua_settop(L, value);
+        }
+    } else if (type != LUA_TNIL) {
+        add_addresses(L, t, p->url_option, check_text(L, p, p->url_option, value), anchors);
+    } else if (variable != NULL) {
+        add_addresses(L, t, p->base_url_variable, variable, anchors);
+    }
+    if (t->address_count == 0)
+        error_misuse(L, "kelp.%s: no address: set option %s or environment variable %s", p->name,
+                     p->url_option, p->base_url_variable);
+    lua_settop(L, value - 1);
+}
+
+static void read_base_url(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    if (p->url_option != NULL) {
+        read_addresses(L, t, options, anchors);
+    } else {
+        const char *url = t->base_url;
+        if (url == NULL)
+            url = environment(p->base_url_variable);
+        if (url == NULL)
+            url = p->base_url;
+        add_address(L, t, "base_url", url, strlen(url), anchors);
+    }
+    t->base_url = t->addresses[0];
 }
 
 static void make_label(lua_State *L, struct target *t, int anchors)
 {
-    if (t->places[1] != NULL)
+    if (t->places[0] == NULL) {
+        luaL_Buffer b;
+        luaL_buffinit(L, &b);
+        luaL_addstring(&b, t->provider->name);
+        for (size_t i = 0; i < t->address_count; i++) {
+            luaL_addstring(&b, i == 0 ? " " : ",");
+            luaL_addstring(&b, t->addresses[i]);
+        }
+        luaL_pushresult(&b);
+    } else if (t->places[1] != NULL)
         lua_pushfstring(L, "%s %s/%s", t->provider->name, t->places[0], t->places[1]);
     else
         lua_pushfstring(L, "%s %s", t->provider->name, t->places[0]);
@@ -288,7 +394,8 @@ static void find_lane(lua_State *L, struct target *t)
             hash = (hash ^ (unsigned char)*c) * 1099511628211u;
         lua_pushfstring(L, "%s bearer %I", t->base_url, (LUAI_UACINT)hash);
     } else {
-        lua_pushfstring(L, "%s %s", t->base_url, t->channel.user);
+        bool anonymous = t->channel.authentication == AUTH_NONE;
+        lua_pushfstring(L, "%s %s", t->base_url, anonymous ? "" : t->channel.user);
     }
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     t->lane = engine_lane(lua_touserdata(L, -1), lua_tostring(L, -2), &t->pace);
@@ -333,8 +440,13 @@ int target_make(lua_State *L)
     lua_setfield(L, anchors, "options");
     read_options(L, t, anchors + 1);
     read_credentials(L, t, anchors + 1, anchors);
-    read_base_url(L, t, anchors);
+    read_client_key(L, t, anchors + 1, anchors);
+    read_base_url(L, t, anchors + 1, anchors);
+    /* Plain http is refused for the sake of credentials. */
+    t->guarded = t->channel;
+    t->channel.allow_http |= t->channel.authentication == AUTH_NONE;
     make_label(L, t, anchors);
+    manifest_admit(L, t);
     find_lane(L, t);
     lua_settop(L, anchors);
     lua_setiuservalue(L, -2, ANCHORS);
@@ -427,5 +539,15 @@ int target_describe(lua_State *L)
     lua_setfield(L, -2, "remove_keys");
     lua_pushboolean(L, p->masks_secrets);
     lua_setfield(L, -2, "masks");
+    lua_pushboolean(L, p->initial_state);
+    lua_setfield(L, -2, "initial_state");
+    lua_pushboolean(L, p->initial_offsets);
+    lua_setfield(L, -2, "initial_offsets");
+    lua_pushboolean(L, p->alters_when_stopped);
+    lua_setfield(L, -2, "alters_when_stopped");
+    lua_pushboolean(L, p->assigns_later);
+    lua_setfield(L, -2, "assigns_later");
+    lua_pushboolean(L, t->address_count > 1);
+    lua_setfield(L, -2, "asks_elsewhere");
     return 2;
 }

@@ -1,11 +1,15 @@
 /* Confluent Cloud's Connect API v1, as its OpenAPI definition has it: PUT
  * config replaces, pause and resume are asynchronous (202, no body), restart is
  * a Preview without flags, delete answers {"error": null}. There is no PATCH, no
- * stop, no restart of one task. */
+ * stop, no restart of one task. Offsets are altered by a request that the service
+ * carries out in its own time, stopping the connector for it; one at a time, and
+ * only the last one can be asked after. */
 #include "providers/connect_rest.h"
 
-#define CONNECTORS "/connect/v1/environments/{environment}/clusters/{cluster}/connectors"
+#define CLUSTER "/connect/v1/environments/{environment}/clusters/{cluster}"
+#define CONNECTORS CLUSTER "/connectors"
 #define CONNECTOR CONNECTORS "/{connector}"
+#define PLUGIN CLUSTER "/connector-plugins/{plugin}"
 
 static const struct route routes[VERB_COUNT] = {
     /* The comma form of expand is the documented one; a list has no pages. */
@@ -19,6 +23,18 @@ static const struct route routes[VERB_COUNT] = {
     [VERB_PAUSE] = {"PUT", CONNECTOR "/pause", BODY_NONE, ANSWER_DONE, EFFECT_STATE},
     [VERB_RESUME] = {"PUT", CONNECTOR "/resume", BODY_NONE, ANSWER_DONE, EFFECT_STATE},
     [VERB_DELETE] = {"DELETE", CONNECTOR, BODY_NONE, ANSWER_DONE, EFFECT_DELETE},
+    [VERB_TASKS] = {"GET", CONNECTOR "/tasks", BODY_NONE, ANSWER_TASKS, EFFECT_NONE},
+    [VERB_VALIDATE] = {"PUT", PLUGIN "/config/validate", BODY_CONFIG, ANSWER_OBJECT, EFFECT_NONE},
+    [VERB_PLUGINS] = {"GET", CLUSTER "/connector-plugins", BODY_NONE, ANSWER_LIST, EFFECT_NONE},
+    [VERB_TRANSLATE] = {"PUT", PLUGIN "/config/translate", BODY_CONFIG, ANSWER_OBJECT,
+                        EFFECT_NONE},
+    [VERB_OFFSETS] = {"GET", CONNECTOR "/offsets", BODY_NONE, ANSWER_OBJECT, EFFECT_NONE},
+    [VERB_ALTER_OFFSETS] = {"POST", CONNECTOR "/offsets/request", BODY_MEMBERS, ANSWER_OBJECT,
+                            EFFECT_CONFIG},
+    [VERB_RESET_OFFSETS] = {"POST", CONNECTOR "/offsets/request", BODY_MEMBERS, ANSWER_OBJECT,
+                            EFFECT_CONFIG},
+    [VERB_OFFSETS_REQUEST] = {"GET", CONNECTOR "/offsets/request/status", BODY_NONE,
+                              ANSWER_OBJECT, EFFECT_NONE},
 };
 
 const struct provider provider_confluent = {
@@ -34,6 +50,7 @@ const struct provider provider_confluent = {
     .places = {"environment", "cluster"},
     .masks_secrets = true,
     .removes_keys = true,
+    .initial_offsets = true,
     .routes = routes,
     .write_create = connect_rest_write_create,
     .read = connect_rest_read,

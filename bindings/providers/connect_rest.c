@@ -153,6 +153,37 @@ static void read_expanded_list(lua_State *L)
     lua_replace(L, map);
 }
 
+/* [{id: {connector, task}, config}] -> [{id, config}], in place. */
+static void read_task_configs(lua_State *L)
+{
+    int list = lua_gettop(L);
+    for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+        if (!lua_istable(L, -1))
+            record_unexpected(L, "a task is not an object");
+        int entry = lua_gettop(L);
+        lua_createtable(L, 0, 2);
+        if (record_table(L, entry, "id"))
+            record_number(L, -1, "task", entry + 1, "id");
+        lua_pop(L, 1);
+        if (record_table(L, entry, "config")) {
+            config_receive(L, -1);
+            lua_setfield(L, entry + 1, "config");
+        }
+        lua_settop(L, entry + 1);
+        lua_rawseti(L, list, i);
+        lua_settop(L, list);
+    }
+    lua_settop(L, list);
+}
+
+/* An object that is handed on; what it calls a config may hold secrets. */
+static void read_object(lua_State *L, int value)
+{
+    if (lua_getfield(L, value, "config") == LUA_TTABLE)
+        config_receive(L, -1);
+    lua_settop(L, value);
+}
+
 void connect_rest_read(lua_State *L, enum answer answer)
 {
     int value = lua_gettop(L);
@@ -161,8 +192,19 @@ void connect_rest_read(lua_State *L, enum answer answer)
         lua_replace(L, value);
         return;
     }
+    if (answer == ANSWER_LIST || answer == ANSWER_TASKS) {
+        if (!json_is_array(L, value))
+            record_unexpected(L, "not an array");
+        if (answer == ANSWER_TASKS)
+            read_task_configs(L);
+        return;
+    }
     if (!lua_istable(L, value) || json_is_array(L, value))
         record_unexpected(L, "not an object");
+    if (answer == ANSWER_OBJECT) {
+        read_object(L, value);
+        return;
+    }
     if (answer == ANSWER_CONNECTORS) {
         read_expanded_list(L);
         return;

@@ -8,7 +8,7 @@
 bool connect_rest_write_create(const struct call *call, struct buffer *out);
 
 /* provider->read for the dialect: the expanded list (a map from name to
- * {info, status, id}), a connector, a status. */
+ * {info, status, id}), a connector, a status, tasks, and what is handed on. */
 void connect_rest_read(struct lua_State *L, enum answer answer);
 
 #endif

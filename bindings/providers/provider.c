@@ -6,10 +6,32 @@
 #include <string.h>
 
 static const char *const verb_names[VERB_COUNT] = {
-    "list", "get", "status", "create", "update", "put", "restart", "pause", "resume", "delete",
+    [VERB_LIST] = "list",
+    [VERB_GET] = "get",
+    [VERB_STATUS] = "status",
+    [VERB_CREATE] = "create",
+    [VERB_UPDATE] = "update",
+    [VERB_PUT] = "put",
+    [VERB_RESTART] = "restart",
+    [VERB_PAUSE] = "pause",
+    [VERB_RESUME] = "resume",
+    [VERB_DELETE] = "delete",
+    [VERB_STOP] = "stop",
+    [VERB_RESTART_TASKS] = "restart_tasks",
+    [VERB_RESTART_FAILED] = "restart_failed",
+    [VERB_RESTART_TASK] = "restart_task",
+    [VERB_TASKS] = "tasks",
+    [VERB_VALIDATE] = "validate",
+    [VERB_PLUGINS] = "plugins",
+    [VERB_TRANSLATE] = "translate",
+    [VERB_OFFSETS] = "offsets",
+    [VERB_ALTER_OFFSETS] = "alter_offsets",
+    [VERB_RESET_OFFSETS] = "reset_offsets",
+    [VERB_OFFSETS_REQUEST] = "offsets_request",
 };
 
-static const struct provider *const providers[] = {&provider_confluent, &provider_upstash};
+static const struct provider *const providers[] = {&provider_confluent, &provider_upstash,
+                                                   &provider_connect};
 
 const struct provider *provider_named(const char *name)
 {
@@ -20,9 +42,28 @@ const struct provider *provider_named(const char *name)
     return NULL;
 }
 
+const struct provider *provider_at(size_t index)
+{
+    return index < sizeof providers / sizeof *providers ? providers[index] : NULL;
+}
+
 const char *verb_name(enum verb verb)
 {
     return verb_names[verb];
+}
+
+const char *verb_shown(enum verb verb)
+{
+    switch (verb) {
+    case VERB_RESTART_TASKS:
+    case VERB_RESTART_FAILED:
+    case VERB_RESTART_TASK:
+        return verb_names[VERB_RESTART];
+    case VERB_OFFSETS_REQUEST:
+        return verb_names[VERB_OFFSETS];
+    default:
+        return verb_names[verb];
+    }
 }
 
 int verb_named(const char *name)
@@ -39,6 +80,10 @@ static const char *value_of(const struct provider *p, const struct call *call, c
 {
     if (text_equals_word(name, size, "connector"))
         return call->connector;
+    if (text_equals_word(name, size, "plugin"))
+        return call->plugin;
+    if (text_equals_word(name, size, "task"))
+        return call->task;
     for (size_t i = 0; i < 2 && p->places[i] != NULL; i++) {
         if (text_equals_word(name, size, p->places[i]))
             return call->places[i];
@@ -61,15 +106,31 @@ bool provider_add_path(const struct provider *p, const struct call *call, struct
     return buffer_add_text(url, path);
 }
 
+/* Adds the members to the object that the body ends with. */
+static bool add_members(const struct buffer *members, struct buffer *body)
+{
+    static const char empty[] = "{}";
+    if (members == NULL || members->size <= strlen(empty) || body->size == 0)
+        return !body->overflowed;
+    bool first = body->size >= 2 && body->data[body->size - 2] == '{';
+    body->data[--body->size] = '\0';
+    if (!first)
+        buffer_add_char(body, ',');
+    return buffer_add(body, members->data + 1, members->size - 1);
+}
+
 bool provider_add_body(const struct provider *p, const struct call *call, struct buffer *body)
 {
     switch (p->routes[call->verb].body) {
     case BODY_NONE:
         return true;
     case BODY_CONFIG:
-        return buffer_add(body, call->config->data, call->config->size);
+        return buffer_add(body, call->config->data, call->config->size) &&
+               add_members(call->members, body);
     case BODY_CREATE:
-        return p->write_create(call, body);
+        return p->write_create(call, body) && add_members(call->members, body);
+    case BODY_MEMBERS:
+        return buffer_add(body, call->members->data, call->members->size);
     }
     return false;
 }

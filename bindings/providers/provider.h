@@ -25,13 +25,34 @@ enum verb {
     VERB_PAUSE,
     VERB_RESUME,
     VERB_DELETE,
+    VERB_STOP,
+    VERB_RESTART_TASKS,   /* the connector and all its tasks */
+    VERB_RESTART_FAILED,  /* those of them that have failed */
+    VERB_RESTART_TASK,    /* the task of that number */
+    VERB_TASKS,           /* the tasks' configs */
+    VERB_VALIDATE,
+    VERB_PLUGINS,
+    VERB_TRANSLATE,       /* a self-managed config as a managed one */
+    VERB_OFFSETS,
+    VERB_ALTER_OFFSETS,
+    VERB_RESET_OFFSETS,
+    VERB_OFFSETS_REQUEST, /* what became of an alter or reset that is carried out later */
     VERB_COUNT
 };
 
-enum body { BODY_NONE, BODY_CONFIG, BODY_CREATE };
+/* BODY_MEMBERS: only what the caller adds; the others may have members added. */
+enum body { BODY_NONE, BODY_CONFIG, BODY_CREATE, BODY_MEMBERS };
 
 /* What a 2xx reply holds. */
-enum answer { ANSWER_DONE, ANSWER_CONNECTORS, ANSWER_CONNECTOR, ANSWER_STATUS };
+enum answer {
+    ANSWER_DONE,
+    ANSWER_CONNECTORS,
+    ANSWER_CONNECTOR,
+    ANSWER_STATUS,
+    ANSWER_TASKS, /* [{id: {task}, config}] */
+    ANSWER_OBJECT, /* handed on as it was decoded */
+    ANSWER_LIST    /* likewise */
+};
 
 /* What it means when the request arrives a second time. */
 enum effect {
@@ -45,7 +66,8 @@ enum effect {
 
 struct route {
     const char *method; /* NULL: the provider does not offer this verb */
-    const char *path;   /* below the base address; {environment}, {cluster}, {connector} */
+    /* Below the base address; {environment}, {cluster}, {connector}, {plugin}, {task}. */
+    const char *path;
     enum body body;
     enum answer answer;
     enum effect effect;
@@ -57,39 +79,55 @@ struct call {
     const char *places[2];      /* values for provider->places */
     const char *connector;      /* the name, or the id where the provider addresses by id */
     const char *name;           /* create: the new connector's name */
+    const char *plugin, *task;  /* for routes that name one */
     const struct buffer *config; /* the config as a JSON object, or NULL */
+    const struct buffer *members; /* a JSON object of members to add to the body, or NULL */
 };
 
 struct provider {
     const char *name;              /* "confluent": kelp.NAME, and in errors */
     const char *title;             /* "Confluent Cloud" */
-    const char *base_url;          /* where it is unless overridden */
+    const char *base_url;          /* where it is unless overridden; NULL: must be told */
     const char *base_url_variable; /* environment variable that overrides it */
+    const char *url_option;        /* option that holds one address or several; NULL: base_url */
     const char *user_option, *user_variable;         /* the key pair: option and */
     const char *password_option, *password_variable; /* environment variable of each half */
     bool bearer;                   /* takes `token` in place of the pair */
+    bool anonymous;                /* does without credentials */
     const char *places[2];         /* options that name where connectors live; NULL ends */
     bool by_id;                    /* addresses connectors by id, not by name */
     bool masks_secrets;            /* returns asterisks in place of secrets */
     bool removes_keys;             /* a key can be taken out of a config */
+    bool initial_state;            /* a create can say in which state to begin */
+    bool initial_offsets;          /* a create can say where to begin */
+    bool alters_when_stopped;      /* offsets are altered at once, of what is stopped only */
+    bool assigns_later;            /* a new connector has no status for a while, and then no tasks */
     const struct route *routes;    /* VERB_COUNT of them */
     /* Writes the body of a create. */
     bool (*write_create)(const struct call *call, struct buffer *out);
     /* Replaces the decoded reply at the top by kelp's value: a connector record,
-     * an array of them, or for ANSWER_DONE true. Raises the string
+     * an array of them, for ANSWER_DONE true; for the last three answers the
+     * decoded value, secrets in it registered. Raises the string
      * "unexpected reply: …" when the reply is not of the contract's shape.
      * [-1, +1, e] */
     void (*read)(struct lua_State *L, enum answer answer);
 };
 
 extern const struct provider provider_confluent;
+extern const struct provider provider_connect;
 extern const struct provider provider_upstash;
 
 /* The provider of that name, or NULL. */
 const struct provider *provider_named(const char *name);
 
+/* One after the other; NULL behind the last. */
+const struct provider *provider_at(size_t index);
+
 const char *verb_name(enum verb verb);
 int verb_named(const char *name); /* -1: none */
+
+/* The verb as the user called it: "restart" for "restart_failed". */
+const char *verb_shown(enum verb verb);
 
 /* Adds the path of the call, each value percent-encoded as one segment. */
 bool provider_add_path(const struct provider *p, const struct call *call, struct buffer *url);

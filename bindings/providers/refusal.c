@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* strcasestr */
 #include "providers/refusal.h"
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "engine/transport.h"
 #include "lua/json.h"
@@ -106,10 +107,17 @@ static void quote_text(lua_State *L, const struct reply *reply, int error)
         size--;
     if (size == 0)
         return;
-    if (text[0] == '<') {
+    const char *title = text[0] == '<' ? strcasestr(text, "<title>") : NULL;
+    if (title != NULL) {
+        title += strlen("<title>");
+        lua_pushliteral(L, "the answer is a web page, not the provider's API: ");
+        size = strcspn(title, "<\r\n");
+        lua_pushlstring(L, title, secret_cut(title, size, MAX_QUOTED));
+        lua_concat(L, 2);
+    } else if (text[0] == '<') {
         lua_pushliteral(L, "the answer is a web page, not the provider's API");
     } else if (size > MAX_QUOTED) {
-        lua_pushlstring(L, text, MAX_QUOTED);
+        lua_pushlstring(L, text, secret_cut(text, size, MAX_QUOTED));
         lua_pushliteral(L, "…");
         lua_concat(L, 2);
     } else {
@@ -165,6 +173,13 @@ static bool contains(const char *text, const char *word)
     return text != NULL && strcasestr(text, word) != NULL;
 }
 
+/* "Connectors must be in the STOPPED state before their offsets can be modified." */
+static bool wants_it_stopped(const struct call *call, const char *message)
+{
+    return (call->verb == VERB_ALTER_OFFSETS || call->verb == VERB_RESET_OFFSETS) &&
+           contains(message, "STOPPED state");
+}
+
 static enum error_kind kind_of(const struct call *call, long status, const char *message)
 {
     switch (status) {
@@ -173,7 +188,9 @@ static enum error_kind kind_of(const struct call *call, long status, const char 
             return ERROR_EXISTS;
         /* A provisioning or paused connector is not restarted; seen only in a
          * client's own tests, the wording is not documented. */
-        return call->verb == VERB_RESTART ? ERROR_CONFLICT : ERROR_INVALID;
+        if (call->verb == VERB_RESTART || wants_it_stopped(call, message))
+            return ERROR_CONFLICT;
+        return ERROR_INVALID;
     case 401:
         return ERROR_UNAUTHORIZED;
     case 402:
@@ -227,12 +244,23 @@ void refusal_push(lua_State *L, const struct call *call, const struct reply *rep
         quote_text(L, reply, error);
     }
     lua_settop(L, error);
+    if (reply->status == 400 && !lua_istable(L, body) && call->connector != NULL &&
+        call->name == NULL && strpbrk(call->connector, "/%\\") != NULL) {
+        lua_pushliteral(L, "the server does not take the connector's name in an address (it holds "
+                           "one of / % \\)");
+        lua_setfield(L, error, "message");
+    }
 
     lua_getfield(L, error, "message");
     enum error_kind kind = kind_of(call, reply->status, lua_tostring(L, -1));
     if (kind == ERROR_CONFLICT && call->verb == VERB_RESTART && reply->status == 400) {
         lua_pushfstring(L, "a connector that is provisioning or paused is not restarted: %s",
                         lua_tostring(L, -1));
+        lua_setfield(L, error, "message");
+    }
+    if (kind == ERROR_CONFLICT && wants_it_stopped(call, lua_tostring(L, -1))) {
+        lua_pushfstring(L, "its offsets can only be changed while it is stopped: stop it first; "
+                        "the worker says: %s", lua_tostring(L, -1));
         lua_setfield(L, error, "message");
     }
     lua_pop(L, 1);

@@ -82,8 +82,23 @@ static void read_tasks(lua_State *L, int source, int record)
     lua_setfield(L, record, "tasks");
 }
 
-/* The fields that only Upstash has: `details`. The encoded user name belongs to
- * the credentials of the connector and is made unprintable. */
+/* Makes the fields that belong to the connector's credentials unprintable. */
+static void hide_fields(lua_State *L, int source)
+{
+    static const char *const fields[] = {"encoded_username", "user_password",
+                                         "properties_encrypted"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (lua_getfield(L, source, fields[i]) == LUA_TSTRING) {
+            size_t size;
+            const char *text = lua_tolstring(L, -1, &size);
+            if (!secret_register(fields[i], text, size))
+                luaL_error(L, "not enough memory");
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* The fields that only Upstash has: `details`. */
 static void read_details(lua_State *L, int source, int record)
 {
     lua_createtable(L, 0, 5);
@@ -93,13 +108,7 @@ static void read_details(lua_State *L, int source, int record)
     record_text(L, source, "encoded_username", details, "encoded_username");
     record_number(L, source, "deletion_time", details, "deletion_time");
     record_number(L, source, "TTL", details, "TTL");
-    if (lua_getfield(L, details, "encoded_username") == LUA_TSTRING) {
-        size_t size;
-        const char *text = lua_tolstring(L, -1, &size);
-        if (!secret_register("encoded_username", text, size))
-            luaL_error(L, "not enough memory");
-    }
-    lua_pop(L, 1);
+    hide_fields(L, source);
     lua_setfield(L, record, "details");
 }
 
@@ -161,6 +170,10 @@ static void read(lua_State *L, enum answer answer)
         read_connector(L, value);
         lua_replace(L, value);
         break;
+    case ANSWER_TASKS:
+    case ANSWER_OBJECT:
+    case ANSWER_LIST:
+        break; /* no route of this service has such an answer */
     }
 }
 

@@ -63,7 +63,9 @@ static enum outcome classify_status(const struct reply *reply)
         return OUTCOME_REJECTED;
     if (status == 409)
         return classify_conflict(reply);
-    if (status == 500 && says_rebalance(reply))
+    /* A worker that tells at what it was when a request's time was up has taken the
+     * request, and may still carry it out. */
+    if (status == 500 && says_rebalance(reply) && !says(reply, "request timed out"))
         return OUTCOME_REJECTED;
     if (status == 408 || status >= 500 || status < 200)
         return OUTCOME_AMBIGUOUS;

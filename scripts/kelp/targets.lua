@@ -13,10 +13,20 @@ end
 
 -- What the simulator's example world has; credentials that open nothing else.
 local simulated = {
-  confluent = { base = "/confluent", environment = "env-sim", cluster = "lkc-sim",
-                api_key = "simulated-key", api_secret = "simulated-secret" },
-  upstash = { base = "/upstash/v2/kafka", cluster = "7568431c-88d5-4409-a808-2167f22a7133",
-              email = "somebody@example.com", api_key = "simulated-api-key" },
+  confluent = {
+    address = "base_url", base = "/confluent",
+    places = { environment = "env-sim", cluster = "lkc-sim" },
+    credentials = { api_key = "simulated-key", api_secret = "simulated-secret" },
+  },
+  upstash = {
+    address = "base_url", base = "/upstash/v2/kafka",
+    places = { cluster = "7568431c-88d5-4409-a808-2167f22a7133" },
+    credentials = { email = "somebody@example.com", api_key = "simulated-api-key" },
+  },
+  connect = {
+    address = "url", base = "/connect", places = {},
+    credentials = { username = "simulated-user", password = "simulated-password" },
+  },
 }
 
 -- Where kelp.target looks for the places of a provider that no file describes.
@@ -24,6 +34,7 @@ local variables = {
   confluent = { environment = { "CONFLUENT_ENVIRONMENT_ID", "KAFKA_ENV_ID" },
                 cluster = { "KAFKA_CLUSTER_ID", "KAFKA_ID" } },
   upstash = { cluster = { "UPSTASH_KAFKA_CLUSTER_ID" } },
+  connect = {}, -- its address is all, and looked up where targets are made
 }
 
 local function copy(options)
@@ -36,15 +47,12 @@ end
 local function simulate(provider, options)
   local defaults = simulated[provider]
   options = copy(options)
-  for key, value in pairs(defaults) do
-    if key ~= "base" and (options[key] == nil or key == "api_key" or key == "api_secret"
-                          or key == "email") then
-      options[key] = value
-    end
+  for key, value in pairs(defaults.places) do options[key] = options[key] or value end
+  for key, value in pairs(defaults.credentials) do options[key] = value end
+  for _, key in ipairs { "token", "ca_file", "cert_file", "key_file", "key_password", "proxy" } do
+    options[key] = nil
   end
-  options.token = nil
-  options.ca_file, options.proxy = nil, nil
-  options.base_url = settings.sim .. defaults.base
+  options[defaults.address] = settings.sim .. defaults.base
   return options
 end
 
@@ -61,16 +69,13 @@ local function make(provider, options)
   local target = raw.target(provider, options)
   local fields, can = raw.describe(target)
   can.find, can.wait = true, true
-  for _, name in ipairs { "stop", "tasks", "restart_tasks", "validate", "plugins", "translate",
-                          "offsets" } do
-    can[name] = can[name] or false
-  end
   fields.can = can
   return target
 end
 
 function targets.confluent(options) return make("confluent", options) end
 function targets.upstash(options) return make("upstash", options) end
+function targets.connect(options) return make("connect", options == nil and {} or options) end
 
 -- $XDG_CONFIG_HOME/kelp/targets.lua
 local function file_path()
@@ -131,7 +136,7 @@ local function from_entry(path, name, entry)
   local provider = options.provider
   options.provider = nil
   if type(provider) ~= "string" or not simulated[provider] then
-    fail("%s: target '%s': provider must be 'confluent' or 'upstash'", path, name)
+    fail("%s: target '%s': provider must be 'confluent', 'upstash' or 'connect'", path, name)
   end
   return make(provider, options)
 end
@@ -167,7 +172,7 @@ function targets.named(name)
   table.sort(known)
   fail("there is no target '%s' in %s%s", name, path or "the targets file",
     #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
-    or "; 'confluent' and 'upstash' name the ones from the environment")
+    or "; 'confluent', 'upstash' and 'connect' name the ones from the environment")
 end
 
 return targets

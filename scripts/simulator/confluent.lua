@@ -213,6 +213,44 @@ local function validate(w, _, _, request, class)
     concat(entries, ",")))
 end
 
+-- Keys of a self-managed connector that its managed sibling has no use for, by their beginnings.
+local self_managed = { "key.converter", "value.converter", "header.converter", "plugin.path",
+                       "errors.log", "producer.override", "consumer.override", "admin.override" }
+
+-- A self-managed config as a managed one: what the plugin knows is kept under its name, what only a
+-- worker needs is left out with a warning, what is missing is told.
+local function translate(w, _, _, request, class)
+  local sent = w:decode_object(request.body)
+  if not sent then return speaker.fail(w, "malformed", "Bad Request: malformed JSON") end
+  local plugin = plugins[class]
+  if not plugin then
+    return speaker.fail(w, "no_class", "Failed to find any class that implements Connector and "
+      .. "which name matches io.confluent.connect." .. class)
+  end
+  local masks = text.query_values(request.query, "mask_sensitive")[1] == "true"
+  local quote, config, warnings, missing = w.write.quote, {}, {}, {}
+  for _, key in ipairs(text.sorted_keys(sent)) do
+    local dropped = false
+    for _, beginning in ipairs(self_managed) do
+      dropped = dropped or key:sub(1, #beginning) == beginning
+    end
+    if dropped then
+      warnings[#warnings + 1] = format('{"field":%s,"message":"Unused connector config \'%s\'."}',
+        quote(key), key)
+    else
+      config[key] = masks and w.write.secret(key) and ("*"):rep(16) or sent[key]
+    end
+  end
+  config["connector.class"] = class
+  for _, key in ipairs(plugin.required) do
+    if config[key] == nil then
+      missing[#missing + 1] = quote(format('Missing required configuration "%s".', key))
+    end
+  end
+  return speaker.reply(w, 200, format('{"config":%s,"warnings":[%s],"errors":[%s]}',
+    w.write.object(config), concat(warnings, ","), concat(missing, ",")))
+end
+
 local find_route = rest.routes(
   "/confluent/connect/v1/environments/{environment}/clusters/{cluster}/", {
   ["connectors"] = { POST = create },
@@ -227,6 +265,7 @@ local find_route = rest.routes(
   },
   ["connector-plugins"] = { GET = list_plugins },
   ["connector-plugins/{plugin}/config/validate"] = { PUT = validate },
+  ["connector-plugins/{plugin}/config/translate"] = { PUT = translate },
 })
 
 local function gateway_error(id, status, title, detail)

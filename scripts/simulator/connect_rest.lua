@@ -9,7 +9,10 @@
 --   summary(w, place, c) -> the config as the effect log keeps it;
 --   worker(c); task(c, task) -> state, text; task_text, the name of that text;
 --   status_extra(w, c) -> more members of a status;
---   expand, the words it knows; split_expand, whether expand takes a comma list;
+--   write_status(w, c) -> the whole status instead, and unseen(c), whether there is none yet:
+--     both optional, as is tasks(c), the tasks that info and status show;
+--   expand, the words it knows; split_expand, whether expand takes a comma list; maps, whether an
+--     unknown word also gives a map;
 --   deleted, status and body of a successful delete.
 -- A handler is called as handler(w, speaker, place, request, name, …names).
 
@@ -53,11 +56,15 @@ local function names(place)
 end
 rest.names = names
 
+local function tasks_of(speaker, c)
+  return speaker.tasks and speaker.tasks(c) or lifecycle.tasks(c)
+end
+
 function rest.info_text(w, speaker, place, c)
   local info = c.info_text
   if not info then
     local name, tasks = w.write.quote(c.name), {}
-    for i = 1, #lifecycle.tasks(c) do
+    for i = 1, #tasks_of(speaker, c) do
       tasks[i] = format('{"connector":%s,"task":%d}', name, i - 1)
     end
     info = format('{"name":%s,"config":%s,"tasks":[%s],"type":%s}', name,
@@ -69,7 +76,10 @@ end
 
 function rest.status_text(w, speaker, c)
   local status = c.status_text
-  if not status then
+  if not status and speaker.write_status then
+    status = speaker.write_status(w, c)
+    c.status_text = status
+  elseif not status then
     local quote = w.write.quote
     local worker, tasks = quote(speaker.worker(c)), {}
     for i, task in ipairs(lifecycle.tasks(c)) do
@@ -87,7 +97,7 @@ function rest.status_text(w, speaker, c)
 end
 
 local function expansions(speaker, query)
-  local wanted, any = {}, false
+  local wanted, any = {}, speaker.maps and #text.query_values(query, "expand") > 0
   for _, value in ipairs(text.query_values(query, "expand")) do
     for word in value:gmatch(speaker.split_expand and "[^,]+" or ".+") do
       if speaker.expand[word] then wanted[word], any = true, true end
@@ -104,9 +114,12 @@ local function list(w, speaker, place, request)
     for i = 1, #order do out[i] = quote(order[i]) end
     return speaker.reply(w, 200, "[" .. concat(out, ",") .. "]")
   end
+  local count = 0
   for i = 1, #order do
     local c = rest.find(w, place, order[i])
     local parts, n = {}, 0
+    -- A worker leaves out what has no status yet.
+    if wanted.status and speaker.unseen and speaker.unseen(c) then goto continue end
     if wanted.info then
       n = n + 1
       parts[n] = '"info":' .. rest.info_text(w, speaker, place, c)
@@ -119,7 +132,9 @@ local function list(w, speaker, place, request)
       n = n + 1
       parts[n] = format('"id":{"id":"%s","id_type":"ID"}', c.id)
     end
-    out[i] = quote(order[i]) .. ":{" .. concat(parts, ",") .. "}"
+    count = count + 1
+    out[count] = quote(order[i]) .. ":{" .. concat(parts, ",") .. "}"
+    ::continue::
   end
   return speaker.reply(w, 200, "{" .. concat(out, ",") .. "}")
 end
@@ -147,9 +162,9 @@ end
 
 local function get_tasks(w, speaker, place, _, c)
   local name, out = w.write.quote(c.name), {}
-  for i = 1, #lifecycle.tasks(c) do
+  for i = 1, #tasks_of(speaker, c) do
     out[i] = format('{"id":{"connector":%s,"task":%d},"config":%s}', name, i - 1,
-      speaker.config_text(w, place, c))
+      (speaker.task_config_text or speaker.config_text)(w, place, c))
   end
   return speaker.reply(w, 200, "[" .. concat(out, ",") .. "]")
 end
@@ -173,6 +188,9 @@ local function delete(w, speaker, place, _, c)
   w:effect(speaker.name, place, "delete", c, speaker.summary(w, place, c), nil)
   return speaker.reply(w, speaker.deleted.status, speaker.deleted.body)
 end
+
+rest.handlers = { list = list, get = get, get_config = get_config, get_status = get_status,
+                  get_tasks = get_tasks, pause = pause, resume = resume, delete = delete }
 
 local common = {
   ["connectors"] = { GET = list },

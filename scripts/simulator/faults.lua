@@ -16,12 +16,15 @@
 --   500+       done, and then that status
 --   late:30    504 at once, done after so many seconds
 --   delay:3    answered so many seconds later
+--   rebalance  nothing was done: Kafka Connect's 409 (or, of a read, 500) while its workers agree
+--              on who does what
 
 local faults = {}
 local methods = {}
 methods.__index = methods
 
-local plain = { refuse = true, lose = true, drop = true, cut = true, garbage = true, html = true }
+local plain = { refuse = true, lose = true, drop = true, cut = true, garbage = true, html = true,
+                rebalance = true }
 local timed = { late = true, delay = true }
 
 local function parse_kind(text)
@@ -159,6 +162,26 @@ local function failure(self, fault)
   }
 end
 
+local busy = {
+  "Cannot complete request momentarily due to stale configuration (typically caused by a "
+    .. "concurrent config change)",
+  "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was "
+    .. "underway.",
+  "Cannot complete request because of a conflicting operation (e.g. worker rebalance)",
+}
+
+local function rebalance(self, request)
+  self.number = self.number + 1
+  local status, message = 409, busy[self.number % #busy + 1]
+  if request.method == "GET" and self.number % 2 == 0 then
+    status, message = 500, "Request cannot be completed because a rebalance is expected"
+  end
+  return {
+    status = status, headers = { ["Content-Type"] = "application/json" },
+    body = ('{"error_code":%d,"message":"%s"}'):format(status, message),
+  }
+end
+
 -- The reply to the request, which `serve(world, request)` carries out; with `connection` "refuse",
 -- "close" or "cut", and `delay` in seconds, where these are needed.
 function methods:handle(w, request, serve)
@@ -168,6 +191,8 @@ function methods:handle(w, request, serve)
   if kind == "refuse" or kind == "lose" then
     return { status = 503, headers = {}, body = "",
              connection = kind == "refuse" and "refuse" or "close" }
+  elseif kind == "rebalance" then
+    return rebalance(self, request)
   elseif kind == "html" then
     return { status = 200, headers = { ["Content-Type"] = "text/html" }, body = page }
   elseif kind == "late" then

@@ -2,9 +2,9 @@
 -- A connector is { name, id, config, phase, goal, pending, due, restarting, trace, flaky, … }.
 --
 -- phase is what is shown ("provisioning", "running", "degraded", "paused", "stopped", "failed",
--- "restarting", "unassigned"); pending and due say what happens next and when; goal is whether it
--- shall run once it can. A config value with a host that ends in ".flaky.example" fails the first
--- start, one that ends in ".unreachable.example" every start.
+-- "restarting", "unassigned"); pending and due say what happens next and when; goal is what it
+-- shall be once it can: "running", "paused" or "stopped". A config value with a host that ends in
+-- ".flaky.example" fails the first start, one that ends in ".unreachable.example" every start.
 
 local find, match = string.find, string.match
 
@@ -31,6 +31,7 @@ end
 
 -- What keeps this config from starting now: a trace and whether the user must act, or nil.
 local function obstacle(c)
+  if c.broken then return c.broken, true end -- what its model knows of it
   local flaky, unreachable, masked
   for key, value in pairs(c.config) do
     if type(value) == "string" then
@@ -59,11 +60,11 @@ end
 
 local function started(c)
   local trace, user = obstacle(c)
-  c.restarting, c.rejected = false, false
-  if trace then
-    c.phase, c.trace, c.user_error = "failed", trace, user
+  c.restarting, c.rejected, c.by_start = false, false, false
+  if trace and c.goal ~= "stopped" then
+    c.phase, c.trace, c.user_error, c.by_start = "failed", trace, user, true
   else
-    c.phase, c.trace = c.goal == "paused" and "paused" or "running", nil
+    c.phase, c.trace = c.goal, nil
   end
 end
 
@@ -75,6 +76,8 @@ function lifecycle.settle(w, c)
   c.due, c.pending = nil, nil
   if pending == "pause" then
     c.phase, c.restarting = "paused", false
+  elseif pending == "stop" then
+    c.phase, c.trace, c.restarting = "stopped", nil, false
   else
     started(c)
   end
@@ -101,11 +104,17 @@ function lifecycle.pause(w, c)
   end
 end
 
+-- Whatever it does, it ends without tasks.
+function lifecycle.stop(w, c)
+  c.goal = "stopped"
+  if c.phase ~= "stopped" and c.pending ~= "start" then begin(w, c, "stop", w.provisioning / 2) end
+end
+
 function lifecycle.resume(w, c)
   c.goal = "running"
   if c.phase == "paused" or c.phase == "stopped" then
     begin(w, c, "start", w.provisioning / 2)
-  elseif c.pending == "pause" then
+  elseif c.pending == "pause" or c.pending == "stop" then
     c.pending, c.due = nil, nil
   end
 end
@@ -127,8 +136,8 @@ end
 -- Sets a phase at once; a provisioning set so never ends by itself.
 function lifecycle.set(c, phase, trace)
   c.phase, c.trace, c.user_error = phase, trace, true
-  c.pending, c.due, c.restarting, c.rejected = nil, nil, false, false
-  c.goal = (phase == "paused" or phase == "stopped") and "paused" or "running"
+  c.pending, c.due, c.restarting, c.rejected, c.by_start = nil, nil, false, false, false
+  c.goal = (phase == "paused" or phase == "stopped") and phase or "running"
   touch(c)
 end
 
@@ -174,6 +183,7 @@ function lifecycle.save(w, c)
   if c.goal ~= "running" then out[#out + 1] = '"goal":' .. write.quote(c.goal) end
   if c.restarting then out[#out + 1] = '"restarting":true' end
   if c.rejected then out[#out + 1] = '"rejected":true' end
+  if c.by_start then out[#out + 1] = '"by_start":true' end
   if c.user_error == false then out[#out + 1] = '"user_error":false' end
   local hosts = {}
   for host in pairs(c.flaky) do hosts[#hosts + 1] = write.quote(host) end
@@ -184,7 +194,7 @@ function lifecycle.save(w, c)
   return out[1] and "{" .. table.concat(out, ",") .. "}"
 end
 
-local pendings = { start = true, pause = true }
+local pendings = { start = true, pause = true, stop = true }
 
 -- Fills what lifecycle keeps of a connector from a state file. Raises a string.
 function lifecycle.load(w, c, phase, trace, t)
@@ -193,8 +203,9 @@ function lifecycle.load(w, c, phase, trace, t)
   end
   t = t or {}
   c.phase, c.trace = phase, trace
-  c.goal = t.goal or (phase == "paused" or phase == "stopped") and "paused" or "running"
+  c.goal = t.goal or (phase == "paused" or phase == "stopped") and phase or "running"
   c.restarting, c.rejected = t.restarting == true, t.rejected == true
+  c.by_start = t.by_start == true
   c.user_error = t.user_error ~= false
   c.flaky = {}
   for _, host in ipairs(t.flaky or {}) do c.flaky[host] = true end

@@ -11,6 +11,7 @@ local world = require "simulator.world"
 
 local providers = {
   confluent = require "simulator.confluent",
+  connect = require "simulator.connect",
   upstash = require "simulator.upstash",
 }
 local control = require "simulator.control"

@@ -6,6 +6,7 @@
 --   { "seed": "0123456789abcdef",                  -- optional: where the id generator stands
 --     "confluent": { "ENVIRONMENT/CLUSTER": { "NAME": CONNECTOR, … }, … },
 --     "upstash":   { "CLUSTER": [ CONNECTOR, … ], … },
+--     "connect":   { "local": { "NAME": CONNECTOR, … } },
 --     "effects":   [ … ] }                          -- optional: as GET /_simulator/effects
 --
 -- A Confluent CONNECTOR is {"config": {…}} with, all optional, "state" ("RUNNING" when absent),
@@ -13,9 +14,10 @@
 -- GET connectors?expand=info,status,id; or the bare config. Injected keys are dropped.
 -- An Upstash CONNECTOR is an element of the list response, with an optional "transition"; only
 -- "name" and "properties" must be there.
--- "transition" is what is under way: {"due_in": seconds, "pending": "start" | "pause", "goal":
--- "running" | "paused", "restarting": bool, "rejected": bool, "user_error": bool, "flaky": [hosts
--- that have failed once]}.
+-- A Kafka Connect CONNECTOR is as a Confluent one, without "id".
+-- "transition" is what is under way: {"due_in": seconds, "pending": "start" | "pause" | "stop",
+-- "goal": "running" | "paused" | "stopped", "restarting": bool, "rejected": bool, "by_start": bool,
+-- "user_error": bool, "flaky": [hosts that have failed once]}.
 
 local text = require "simulator.text"
 

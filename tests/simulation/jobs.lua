@@ -15,6 +15,8 @@ local credentials = {
                 api_secret = "not-a-real-secret", base_url = "https://sim.example/confluent" },
   upstash = { cluster = "cluster-sim", email = "somebody@example.com",
               api_key = "not-a-real-key", base_url = "https://sim.example/upstash/v2/kafka" },
+  connect = { url = "https://sim.example/connect", username = "somebody",
+              password = "not-a-real-password-2" },
 }
 
 local targets = {}
@@ -31,6 +33,8 @@ local function config_for(item, step)
   if item.target == "confluent" then
     config["connector.class"] = "DatagenSource"
     config["kafka.auth.mode"], config["kafka.service.account.id"] = "SERVICE_ACCOUNT", "sa-sim001"
+  elseif item.target == "connect" then
+    config["connector.class"], config.topics = "FileStreamSink", "lines"
   else
     config["connector.class"] = "com.example.Sink"
   end

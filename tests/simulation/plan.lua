@@ -49,7 +49,7 @@ local function pick_recipe()
 end
 
 local function make_items(n, providers, secrets)
-  local items, old, marker = {}, { confluent = {}, upstash = {} }, 0
+  local items, old, marker = {}, { confluent = {}, upstash = {}, connect = {} }, 0
   for i = 1, n do
     local recipe, provider = pick_recipe(), pick(providers)
     local item = { n = i, target = provider, name = ("c%d"):format(i), steps = {},
@@ -73,7 +73,7 @@ local function lengthen(items)
 end
 
 local function make_state(old)
-  local confluent, upstash = {}, {}
+  local confluent, upstash, connect = {}, {}, {}
   for _, name in ipairs(old.confluent) do
     confluent[name] = { config = {
       ["connector.class"] = "DatagenSource", name = name, kept = "yes", marker = "0",
@@ -85,15 +85,19 @@ local function make_state(old)
                    properties = { ["connector.class"] = "com.example.Sink", kept = "yes",
                                   marker = "0" } }
   end
+  for _, name in ipairs(old.connect) do
+    connect[name] = { config = { ["connector.class"] = "FileStreamSink", topics = "lines",
+                                 name = name, kept = "yes", marker = "0" } }
+  end
   return { confluent = { ["env-sim/lkc-sim"] = confluent },
-           upstash = { ["cluster-sim"] = upstash } }
+           upstash = { ["cluster-sim"] = upstash }, connect = { ["local"] = connect } }
 end
 
 -- "write/500+" and its like are drawn more often than reads: they are what can go wrong for good.
 local fault_kinds = {
   "refuse", "lose", "drop", "cut", "garbage", "html", "500", "500+", "502", "503", "503:2", "504",
   "502+", "504+", "503+", "429", "429:1", "write/drop", "write/500+", "write/lose", "write/cut",
-  "delay:%d", "write/late:%d",
+  "delay:%d", "write/late:%d", "rebalance",
 }
 
 local function storm(most)
@@ -127,7 +131,7 @@ local classes = {
     end
   end },
   { name = "throttle", weight = 4, function(p)
-    p.world.faults.rates[pick { "429", "429:1", "429:3" }] = between(0.05, 0.4)
+    p.world.faults.rates[pick { "429", "429:1", "429:3", "rebalance" }] = between(0.05, 0.4)
   end },
   { name = "lag", weight = 8, function(p) p.world.lag = between(0, 3 * p.target.settle) end },
   { name = "doubt", weight = 12, function(p)
@@ -188,7 +192,8 @@ function plan.of(seed)
   local class = pick_class()
   p.class = class.name
   if class[1] then class[1](p) end
-  local providers = pick { { "confluent" }, { "upstash" }, { "confluent", "upstash" } }
+  local providers = pick { { "confluent" }, { "upstash" }, { "connect" },
+                           { "confluent", "upstash" }, { "upstash", "connect" } }
   local n = count()
   -- Of three requests a second, told in whole numbers, more than 2 % are refused all the same.
   local long = p.steady and p.world.rate > 3 and chance(0.12)

@@ -49,7 +49,7 @@ static int prepare(lua_State *L)
     return 0;
 }
 
-struct lua_State *run_open(void)
+struct lua_State *run_begin(void)
 {
     lua_State *L = luaL_newstate();
     if (L == NULL)
@@ -256,6 +256,7 @@ bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bo
     log_set_level(verbose ? LOG_TRACE : LOG_ERROR);
     interrupt_clear();
     options_defaults(&options);
+    options.no_journal = true;
     clock_virtual(&r.clock, seed);
     r.ground.clock = &r.clock;
     begin(&r, seed, v);

@@ -21,7 +21,7 @@ struct verdict {
 
 /* The state with the provider models, for all runs of this process. NULL after
  * a message on standard error. */
-struct lua_State *run_open(void);
+struct lua_State *run_begin(void);
 
 /* Loads ground.lua into it. False after a message. */
 bool run_prepare(struct lua_State *models, struct chunks *chunks);

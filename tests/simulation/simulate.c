@@ -121,7 +121,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "simulate: this program has no mutant '%s'\n", c.mutant);
         return 2;
     }
-    lua_State *models = run_open();
+    lua_State *models = run_begin();
     struct chunks *chunks = models == NULL ? NULL
                             : chunks_new(models, settle ? "kelp.reconcile" : NULL,
                                          "local LOOKS = 4", "local LOOKS = 1");

@@ -1,4 +1,4 @@
-/* The two providers against their documents: the requests that they build, and
+/* The providers against their documents: the requests that they build, and
  * the documented answers (tests/fixtures/api) read into records and errors. */
 #include "base/buffer.h"
 #include "base/secret.h"
@@ -45,7 +45,7 @@ static int tear_down(void **state)
 static void expect_path(const struct provider *p, enum verb verb, const char *connector,
                         const char *method, const char *path)
 {
-    struct call call = {.verb = verb, .connector = connector};
+    struct call call = {.verb = verb, .connector = connector, .plugin = "a.B/C", .task = "7"};
     struct buffer url;
     buffer_init(&url, 4096);
     call.places[0] = p == &provider_confluent ? "env-1" : "cluster-1";
@@ -73,6 +73,19 @@ static void confluent_paths_are_the_documented_ones(void **state)
     expect_path(p, VERB_RESUME, "a", "PUT", CONFLUENT "/a/resume");
     expect_path(p, VERB_DELETE, "a", "DELETE", CONFLUENT "/a");
     assert_null(p->routes[VERB_UPDATE].method);
+    expect_path(p, VERB_TASKS, "a", "GET", CONFLUENT "/a/tasks");
+    expect_path(p, VERB_OFFSETS, "a", "GET", CONFLUENT "/a/offsets");
+    expect_path(p, VERB_ALTER_OFFSETS, "a", "POST", CONFLUENT "/a/offsets/request");
+    expect_path(p, VERB_RESET_OFFSETS, "a", "POST", CONFLUENT "/a/offsets/request");
+    expect_path(p, VERB_OFFSETS_REQUEST, "a", "GET", CONFLUENT "/a/offsets/request/status");
+#define PLUGINS "/connect/v1/environments/env-1/clusters/lkc-2/connector-plugins"
+    expect_path(p, VERB_PLUGINS, NULL, "GET", PLUGINS);
+    expect_path(p, VERB_VALIDATE, NULL, "PUT", PLUGINS "/a.B%2FC/config/validate");
+    expect_path(p, VERB_TRANSLATE, NULL, "PUT", PLUGINS "/a.B%2FC/config/translate");
+    static const enum verb others[] = {VERB_STOP, VERB_RESTART_TASKS, VERB_RESTART_FAILED,
+                                       VERB_RESTART_TASK};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_null(p->routes[others[i]].method);
     expect_path(p, VERB_GET, "a/b c%?#\xc3\xa4", "GET", CONFLUENT "/a%2Fb%20c%25%3F%23%C3%A4");
 }
 
@@ -92,22 +105,129 @@ static void upstash_paths_are_the_documented_ones(void **state)
     assert_null(p->routes[VERB_PUT].method);
 }
 
-/* The config of the documents' examples, from Lua to the body of the verb. */
-static void expect_body(lua_State *L, const struct provider *p, enum verb verb, const char *name,
-                        const char *config, const char *body)
+static void connect_paths_are_the_documented_ones(void **state)
 {
+    (void)state;
+    const struct provider *p = &provider_connect;
+    assert_null(p->base_url);
+    expect_path(p, VERB_LIST, NULL, "GET", "/connectors?expand=info&expand=status");
+    expect_path(p, VERB_CREATE, NULL, "POST", "/connectors");
+    expect_path(p, VERB_GET, "a", "GET", "/connectors/a");
+    expect_path(p, VERB_STATUS, "a", "GET", "/connectors/a/status");
+    expect_path(p, VERB_UPDATE, "a", "PATCH", "/connectors/a/config");
+    expect_path(p, VERB_PUT, "a b/%", "PUT", "/connectors/a%20b%2F%25/config");
+    expect_path(p, VERB_RESTART, "a", "POST", "/connectors/a/restart");
+    expect_path(p, VERB_RESTART_TASKS, "a", "POST",
+                "/connectors/a/restart?includeTasks=true&onlyFailed=false");
+    expect_path(p, VERB_RESTART_FAILED, "a", "POST",
+                "/connectors/a/restart?includeTasks=true&onlyFailed=true");
+    expect_path(p, VERB_RESTART_TASK, "a", "POST", "/connectors/a/tasks/7/restart");
+    expect_path(p, VERB_PAUSE, "a", "PUT", "/connectors/a/pause");
+    expect_path(p, VERB_RESUME, "a", "PUT", "/connectors/a/resume");
+    expect_path(p, VERB_STOP, "a", "PUT", "/connectors/a/stop");
+    expect_path(p, VERB_DELETE, "a", "DELETE", "/connectors/a");
+    expect_path(p, VERB_TASKS, "a", "GET", "/connectors/a/tasks");
+    expect_path(p, VERB_OFFSETS, "a", "GET", "/connectors/a/offsets");
+    expect_path(p, VERB_ALTER_OFFSETS, "a", "PATCH", "/connectors/a/offsets");
+    expect_path(p, VERB_RESET_OFFSETS, "a", "DELETE", "/connectors/a/offsets");
+    expect_path(p, VERB_PLUGINS, NULL, "GET", "/connector-plugins");
+    expect_path(p, VERB_VALIDATE, NULL, "PUT", "/connector-plugins/a.B%2FC/config/validate");
+    assert_null(p->routes[VERB_TRANSLATE].method);
+    assert_null(p->routes[VERB_OFFSETS_REQUEST].method);
+}
+
+/* A task or a plugin that is not told cannot become a part of an address. */
+static void a_path_lacks_nothing(void **state)
+{
+    (void)state;
+    struct buffer url;
+    struct call call = {.verb = VERB_RESTART_TASK, .connector = "a"};
+    buffer_init(&url, 4096);
+    assert_false(provider_add_path(&provider_connect, &call, &url));
+    call.verb = VERB_VALIDATE;
+    assert_false(provider_add_path(&provider_connect, &call, &url));
+    buffer_free(&url);
+}
+
+static void every_verb_has_a_name(void **state)
+{
+    (void)state;
+    for (int v = 0; v < VERB_COUNT; v++) {
+        assert_non_null(verb_name((enum verb)v));
+        assert_int_equal(verb_named(verb_name((enum verb)v)), v);
+        for (const char *c = verb_shown((enum verb)v); *c != '\0'; c++)
+            assert_true((*c >= 'a' && *c <= 'z') || *c == '_');
+    }
+    assert_string_equal(verb_shown(VERB_RESTART_FAILED), "restart");
+    assert_string_equal(verb_shown(VERB_STOP), "stop");
+    assert_int_equal(verb_named("nothing"), -1);
+}
+
+/* What is asked without changing anything may be asked again, whatever its method;
+ * a create and a restart may not. */
+static void effects_are_what_the_verbs_have(void **state)
+{
+    (void)state;
+    static const struct provider *const all[] = {&provider_confluent, &provider_upstash,
+                                                 &provider_connect};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        for (int v = 0; v < VERB_COUNT; v++) {
+            const struct route *r = &all[i]->routes[v];
+            bool asks = v == VERB_VALIDATE || v == VERB_TRANSLATE ||
+                        (r->method != NULL && strcmp(r->method, "GET") == 0);
+            if (r->method != NULL)
+                assert_int_equal(r->effect == EFFECT_NONE, asks);
+        }
+        assert_int_equal(all[i]->routes[VERB_CREATE].effect, EFFECT_CREATE);
+        assert_int_equal(all[i]->routes[VERB_RESTART].effect, EFFECT_EVENT);
+    }
+    assert_int_equal(provider_confluent.routes[VERB_ALTER_OFFSETS].effect, EFFECT_CONFIG);
+}
+
+/* The config of the documents' examples, from Lua to the body of the verb. */
+static void expect_body_with(lua_State *L, const struct provider *p, enum verb verb,
+                             const char *name, const char *config, const char *more,
+                             const char *body)
+{
+    struct buffer members;
+    buffer_init(&members, 4096);
+    if (more != NULL)
+        buffer_add_text(&members, more);
     struct buffer written, out;
     buffer_init(&written, 4096);
     buffer_init(&out, 4096);
     assert_int_equal(luaL_dostring(L, config), LUA_OK);
     config_write(L, -1, p->by_id ? NULL : name, false, &written);
-    struct call call = {.verb = verb, .name = name, .connector = name, .config = &written};
+    struct call call = {.verb = verb, .name = name, .connector = name, .config = &written,
+                        .members = more != NULL ? &members : NULL};
     call.places[0] = "7568431c-88d5-4409-a808-2167f22a7133";
     assert_true(provider_add_body(p, &call, &out));
     assert_string_equal(buffer_text(&out), body);
     buffer_free(&written);
     buffer_free(&out);
+    buffer_free(&members);
     lua_settop(L, 0);
+}
+
+static void expect_body(lua_State *L, const struct provider *p, enum verb verb, const char *name,
+                        const char *config, const char *body)
+{
+    expect_body_with(L, p, verb, name, config, NULL, body);
+}
+
+static void members_are_added_to_bodies(void **state)
+{
+    lua_State *L = *state;
+    const struct provider *p = &provider_connect;
+    expect_body_with(L, p, VERB_CREATE, "a", "return {x = 1}", "{\"initial_state\":\"STOPPED\"}",
+                     "{\"name\":\"a\",\"config\":{\"name\":\"a\",\"x\":\"1\"},"
+                     "\"initial_state\":\"STOPPED\"}");
+    expect_body_with(L, p, VERB_UPDATE, "a", "return {x = 1}", "{\"y\":null}",
+                     "{\"name\":\"a\",\"x\":\"1\",\"y\":null}");
+    expect_body_with(L, p, VERB_UPDATE, NULL, "return {}", "{\"y\":null}", "{\"y\":null}");
+    expect_body_with(L, p, VERB_UPDATE, "a", "return {}", "{}", "{\"name\":\"a\"}");
+    expect_body_with(L, p, VERB_ALTER_OFFSETS, "a", "return {}", "{\"offsets\":[]}",
+                     "{\"offsets\":[]}");
 }
 
 static const char mongo[] = "return {['connector.class'] = "
@@ -212,6 +332,65 @@ static void confluent_answers(void **state)
     assert_false(refusal_in_answer(L, -1, &reply));
 }
 
+/* As a worker of Apache Kafka 4.3 gave them. */
+static void connect_answers(void **state)
+{
+    lua_State *L = *state;
+    push_fixture(L, "connect-list");
+    provider_connect.read(L, ANSWER_CONNECTORS);
+    expect(L, "#c == 2");
+    lua_getglobal(L, "table");
+    lua_getfield(L, -1, "sort");
+    lua_pushvalue(L, -3);
+    luaL_loadstring(L, "local a, b = ... return a.name < b.name");
+    lua_call(L, 2, 0);
+    lua_pop(L, 1);
+    expect(L, "c[1].name == 'lines-in' and c[1].type == 'source' and c[1].state == 'running'");
+    expect(L, "c[1].tasks[1].worker == '127.0.0.1:8083' and c[1].error == nil");
+    expect(L, "c[2].state == 'running' and c[2].tasks[1].state == 'failed'");
+    expect(L, "c[2].error == c[2].tasks[1].error and c[2].error:find 'NoSuchFileException'");
+    expect(L, "c[2].config.file == '/no/such/dir/out.txt' and c[2].id == nil");
+
+    push_fixture(L, "connect-tasks");
+    provider_connect.read(L, ANSWER_TASKS);
+    expect(L, "#c == 1 and c[1].id == 0 and c[1].config['batch.size'] == '2000'");
+
+    push_fixture(L, "connect-offsets");
+    provider_connect.read(L, ANSWER_OBJECT);
+    expect(L, "c.offsets[1].offset.position == 9007199254740993");
+    expect(L, "math.type(c.offsets[1].offset.position) == 'integer'");
+}
+
+static int read_as(lua_State *L)
+{
+    provider_connect.read(L, (enum answer)lua_tointeger(L, 1));
+    return 1;
+}
+
+static void what_is_not_of_the_shape_is_refused(void **state)
+{
+    lua_State *L = *state;
+    static const struct {
+        enum answer answer;
+        const char *text;
+    } cases[] = {
+        {ANSWER_TASKS, "{}"}, {ANSWER_TASKS, "[1]"}, {ANSWER_TASKS, "[{\"id\":1}]"},
+        {ANSWER_TASKS, "[{\"config\":5}]"}, {ANSWER_LIST, "{}"}, {ANSWER_LIST, "\"x\""},
+        {ANSWER_OBJECT, "[]"}, {ANSWER_OBJECT, "null"}, {ANSWER_CONNECTORS, "[]"},
+        {ANSWER_STATUS, "{\"name\":\"a\"}"}, {ANSWER_CONNECTOR, "{}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lua_settop(L, 0);
+        lua_pushcfunction(L, read_as);
+        lua_pushinteger(L, cases[i].answer);
+        json_decode(L, cases[i].text, strlen(cases[i].text));
+        if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+            fail_msg("was taken: %s", cases[i].text);
+        assert_non_null(strstr(lua_tostring(L, -1), "unexpected reply: "));
+    }
+    lua_settop(L, 0);
+}
+
 static void refuse(lua_State *L, enum verb verb, long status, const char *headers,
                    const char *body)
 {
@@ -252,15 +431,49 @@ static void the_documented_errors(void **state)
               "c.rate_limit.reset == 7");
 }
 
+static void connect_errors(void **state)
+{
+    lua_State *L = *state;
+    refuse(L, VERB_CREATE, 409, "",
+           "{\"error_code\":409,\"message\":\"Connector a already exists\"}");
+    expect(L, "c.kind == 'exists' and c.code == 409");
+    refuse(L, VERB_PUT, 409, "",
+           "{\"error_code\":409,\"message\":\"Cannot complete request because of a conflicting "
+           "operation (e.g. worker rebalance)\"}");
+    expect(L, "c.kind == 'conflict'");
+    static const char stop[] =
+        "{\"error_code\":400,\"message\":\"Connectors must be in the STOPPED state before their "
+        "offsets can be modified.\"}";
+    refuse(L, VERB_ALTER_OFFSETS, 400, "", stop);
+    expect(L, "c.kind == 'conflict' and c.message:find 'stop it first'");
+    refuse(L, VERB_RESET_OFFSETS, 400, "", stop);
+    expect(L, "c.kind == 'conflict'");
+    refuse(L, VERB_PUT, 400, "", stop);
+    expect(L, "c.kind == 'invalid'");
+    refuse(L, VERB_GET, 400, "", "<html>\n<title>Error 400 Bad\nURI</title>");
+    expect(L, "c.message:find 'a web page.*: Error 400 Bad$'");
+    refuse(L, VERB_UPDATE, 405, "", "{\"error_code\":405,\"message\":\"HTTP 405 Method Not "
+                                    "Allowed\"}");
+    expect(L, "c.kind == 'unsupported' and c.status == 405");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(confluent_paths_are_the_documented_ones),
         cmocka_unit_test(upstash_paths_are_the_documented_ones),
+        cmocka_unit_test(connect_paths_are_the_documented_ones),
+        cmocka_unit_test(a_path_lacks_nothing),
+        cmocka_unit_test(every_verb_has_a_name),
+        cmocka_unit_test(effects_are_what_the_verbs_have),
         cmocka_unit_test_setup_teardown(bodies_are_the_documented_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(upstash_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(members_are_added_to_bodies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(confluent_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connect_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_of_the_shape_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_documented_errors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connect_errors, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

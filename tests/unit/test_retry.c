@@ -98,6 +98,8 @@ static void conflicts_are_told_apart_by_their_text(void **state)
         { 500, "Request timed out", OUTCOME_AMBIGUOUS },
         /* A name in a text is not a reason to send a create again. */
         { 500, "no class implements Connector for rebalance-orders", OUTCOME_AMBIGUOUS },
+        { 500, "Request timed out. The worker is currently writing a config for connector "
+               "\"a rebalance is expected\", which began at noon", OUTCOME_AMBIGUOUS },
         { 503, "a rebalance is expected", OUTCOME_AMBIGUOUS },
         { 400, "a rebalance is expected", OUTCOME_REFUSED },
     };

@@ -485,8 +485,9 @@ static void expect_announcement(const struct child *c, char *url, size_t size)
     assert_true(strncmp(line, "{\"url\":\"", 8) == 0);
     snprintf(url, size, "%.*s", (int)strcspn(line + 8, "\""), line + 8);
     snprintf(expected, sizeof expected,
-             "{\"url\":\"%s\",\"upstash\":\"%s/upstash/v2/kafka\",\"confluent\":\"%s/confluent\"}",
-             url, url, url);
+             "{\"url\":\"%s\",\"upstash\":\"%s/upstash/v2/kafka\",\"confluent\":\"%s/confluent\","
+             "\"connect\":\"%s/connect\"}",
+             url, url, url, url);
     assert_string_equal(line, expected);
 }
 

@@ -1,0 +1,59 @@
+/* Kafka Connect's REST interface as a worker serves it (Apache Kafka 2.6 and
+ * later; what is newer answers 404 or 405 where it is missing): `expand` is
+ * repeated, PUT config answers 201 or 200, PATCH config (3.8) takes null for a
+ * key to remove, a restart with flags (3.0) answers 202 and what it will do,
+ * offsets (3.5, 3.6) are altered at once and only of a connector that is
+ * stopped, secrets are shown in clear. Any worker takes any request and hands
+ * it to the one that leads. */
+#include "providers/connect_rest.h"
+
+#define CONNECTOR "/connectors/{connector}"
+#define RESTART CONNECTOR "/restart?includeTasks=true&onlyFailed="
+
+static const struct route routes[VERB_COUNT] = {
+    [VERB_LIST] = {"GET", "/connectors?expand=info&expand=status", BODY_NONE, ANSWER_CONNECTORS,
+                   EFFECT_NONE},
+    [VERB_GET] = {"GET", CONNECTOR, BODY_NONE, ANSWER_CONNECTOR, EFFECT_NONE},
+    [VERB_STATUS] = {"GET", CONNECTOR "/status", BODY_NONE, ANSWER_STATUS, EFFECT_NONE},
+    [VERB_CREATE] = {"POST", "/connectors", BODY_CREATE, ANSWER_CONNECTOR, EFFECT_CREATE},
+    [VERB_UPDATE] = {"PATCH", CONNECTOR "/config", BODY_CONFIG, ANSWER_CONNECTOR, EFFECT_CONFIG},
+    [VERB_PUT] = {"PUT", CONNECTOR "/config", BODY_CONFIG, ANSWER_CONNECTOR, EFFECT_CONFIG},
+    [VERB_RESTART] = {"POST", CONNECTOR "/restart", BODY_NONE, ANSWER_DONE, EFFECT_EVENT},
+    [VERB_RESTART_TASKS] = {"POST", RESTART "false", BODY_NONE, ANSWER_STATUS, EFFECT_EVENT},
+    [VERB_RESTART_FAILED] = {"POST", RESTART "true", BODY_NONE, ANSWER_STATUS, EFFECT_EVENT},
+    [VERB_RESTART_TASK] = {"POST", CONNECTOR "/tasks/{task}/restart", BODY_NONE, ANSWER_DONE,
+                           EFFECT_EVENT},
+    [VERB_PAUSE] = {"PUT", CONNECTOR "/pause", BODY_NONE, ANSWER_DONE, EFFECT_STATE},
+    [VERB_RESUME] = {"PUT", CONNECTOR "/resume", BODY_NONE, ANSWER_DONE, EFFECT_STATE},
+    [VERB_STOP] = {"PUT", CONNECTOR "/stop", BODY_NONE, ANSWER_DONE, EFFECT_STATE},
+    [VERB_DELETE] = {"DELETE", CONNECTOR, BODY_NONE, ANSWER_DONE, EFFECT_DELETE},
+    [VERB_TASKS] = {"GET", CONNECTOR "/tasks", BODY_NONE, ANSWER_TASKS, EFFECT_NONE},
+    [VERB_VALIDATE] = {"PUT", "/connector-plugins/{plugin}/config/validate", BODY_CONFIG,
+                       ANSWER_OBJECT, EFFECT_NONE},
+    [VERB_PLUGINS] = {"GET", "/connector-plugins", BODY_NONE, ANSWER_LIST, EFFECT_NONE},
+    [VERB_OFFSETS] = {"GET", CONNECTOR "/offsets", BODY_NONE, ANSWER_OBJECT, EFFECT_NONE},
+    /* A stopped connector's offsets do not move, so a repeat sets the same ones. */
+    [VERB_ALTER_OFFSETS] = {"PATCH", CONNECTOR "/offsets", BODY_MEMBERS, ANSWER_OBJECT,
+                            EFFECT_STATE},
+    [VERB_RESET_OFFSETS] = {"DELETE", CONNECTOR "/offsets", BODY_NONE, ANSWER_OBJECT,
+                            EFFECT_STATE},
+};
+
+const struct provider provider_connect = {
+    .name = "connect",
+    .title = "Kafka Connect",
+    .base_url_variable = "KAFKA_CONNECT_URL",
+    .url_option = "url",
+    .user_option = "username",
+    .user_variable = "KAFKA_CONNECT_BASIC_AUTH_USERNAME",
+    .password_option = "password",
+    .password_variable = "KAFKA_CONNECT_BASIC_AUTH_PASSWORD",
+    .anonymous = true,
+    .removes_keys = true,
+    .initial_state = true,
+    .alters_when_stopped = true,
+    .assigns_later = true,
+    .routes = routes,
+    .write_create = connect_rest_write_create,
+    .read = connect_rest_read,
+};

@@ -1,0 +1,320 @@
+-- offsets: how far a connector has got in what it reads: read, altered, reset, and told to a new
+-- connector. Kafka Connect changes them at once, and only while the connector is stopped; Confluent
+-- Cloud takes a request, which it carries out later, and tells of the last one.
+
+local raw = require "kelp.raw"
+local reconcile = require "kelp.reconcile"
+local write = require "kelp.write"
+
+local offsets = {}
+
+local function has_only_text_keys(t)
+  for key in pairs(t) do
+    if type(key) ~= "string" then return false end
+  end
+  return true
+end
+
+-- The list as it is sent. Each entry has a partition and an offset, of which kelp looks at neither;
+-- kelp.null for an offset forgets that partition, where the provider can.
+local function check_list(what, list, may_forget)
+  if type(list) ~= "table" or #list == 0 then
+    raw.misuse(("%s: a list of { partition = {…}, offset = {…} } expected, got %s"):format(what,
+      type(list) == "table" and "none" or type(list)))
+  end
+  local result = {}
+  for key in pairs(list) do
+    if math.type(key) ~= "integer" or key < 1 or key > #list then
+      raw.misuse(("%s: a list of offsets expected, and it has the key '%s'"):format(what,
+        tostring(key)))
+    end
+  end
+  for i, entry in ipairs(list) do
+    local function wrong(why) raw.misuse(("%s: offset %d: %s"):format(what, i, why)) end
+    if type(entry) ~= "table" then wrong("not a table") end
+    for key in pairs(entry) do
+      if key ~= "partition" and key ~= "offset" then
+        wrong(("unknown member '%s'"):format(tostring(key)))
+      end
+    end
+    local partition, offset = entry.partition, entry.offset
+    if type(partition) ~= "table" or not next(partition) or not has_only_text_keys(partition) then
+      wrong("partition must be a table of named values")
+    end
+    if offset == raw.json.null then
+      if not may_forget then wrong("offset cannot be null there") end
+    elseif type(offset) ~= "table" or not next(offset) or not has_only_text_keys(offset) then
+      wrong("offset must be a table of named values")
+    end
+    result[i] = { partition = partition, offset = offset }
+  end
+  return result
+end
+
+local function fail(kind, target, verb, name, message, fields)
+  fields = fields or {}
+  fields.target, fields.provider = target.label, target.provider
+  fields.verb, fields.connector = verb, name
+  error(raw.error(kind, message, fields), 0)
+end
+
+-- ---- where it is done at once ----
+
+-- The same for partitions whose numbers came as texts.
+local function known_by(partition)
+  local plain = {}
+  for key, value in pairs(partition) do plain[key] = tostring(value) end
+  return raw.json.encode(plain)
+end
+
+-- Whether the connector's offsets are what they were to become.
+local function are_set(target, name, list)
+  local shown = raw.exchange(target, "offsets", name).offsets or {}
+  if not list then return #shown == 0 end
+  local by_partition = {}
+  for _, entry in ipairs(shown) do by_partition[known_by(entry.partition)] = entry.offset end
+  for _, entry in ipairs(list) do
+    local there = by_partition[known_by(entry.partition)]
+    if entry.offset == raw.json.null and there ~= nil then return false end
+    if entry.offset ~= raw.json.null
+      and (there == nil or raw.json.encode(there) ~= raw.json.encode(entry.offset)) then
+      return false
+    end
+  end
+  return true
+end
+
+-- A worker answers 500 to offsets that its connector does not take. What a stopped connector's
+-- offsets are can be seen, so that this is told from an outcome that nobody knows.
+local function explain(target, name, list, failure)
+  if not raw.is_error(failure) or failure.kind ~= "unknown_outcome" or failure.status ~= 500
+    or failure.message:find("timed out", 1, true) then
+    error(failure, 0)
+  end
+  local looked, set = pcall(are_set, target, name, list)
+  if not looked then error(failure, 0) end
+  if set then return true end
+  failure.kind, failure.cause, failure.doubt, failure.outcome = "server", nil, nil, "refused"
+  failure.message = failure.message:gsub("^whether it was carried out is not known: ", "")
+  failure.sent, failure.retryable = "yes", false
+  error(failure, 0)
+end
+
+local function change_stopped(entry, target, verb, name, list)
+  entry.members = list and { offsets = raw.json.array(list) }
+  local ok, answer = pcall(reconcile.state, entry, target, verb, name)
+  entry.members = nil
+  if not ok then return explain(target, name, list, answer) end
+  return type(answer) == "table" and type(answer.message) == "string" and answer.message or true
+end
+
+-- ---- where it is asked for and done later ----
+
+-- The last request about the connector's offsets, and what became of it; nil: none was made.
+local function last_request(target, name)
+  local ok, answer = pcall(raw.exchange, target, "offsets_request", name)
+  if ok then return answer end
+  if raw.is_error(answer) and answer.kind == "not_found" then return nil end
+  error(answer, 0)
+end
+
+local function is_ours(answer, wanted)
+  local request = answer and answer.request
+  if type(request) ~= "table" or request.type ~= wanted.type then return false end
+  return not wanted.offsets
+    or raw.json.encode(request.offsets) == raw.json.encode(wanted.offsets)
+end
+
+local function asked_at(answer)
+  return answer and type(answer.request) == "table" and answer.request.requested_at
+end
+
+-- Whether a request whose answer was lost was taken: it shows as the last one, newer than the one
+-- before it.
+local function was_taken(target, name, wanted, before)
+  for _ = 1, 2 do
+    raw.sleep(target.settle / 2)
+    local last = last_request(target, name)
+    if is_ours(last, wanted) and asked_at(last) ~= asked_at(before) then return true end
+  end
+  return false
+end
+
+-- Sends the request so that it is taken once.
+local function request_once(entry, target, verb, name, wanted)
+  local before = last_request(target, name)
+  if entry.in_doubt and is_ours(before, wanted) then return end
+  for attempt = 1, target.attempts do
+    entry.members = wanted
+    local ok, failure = pcall(raw.exchange, target, verb, name, nil, entry)
+    entry.members = nil
+    if ok then return end
+    if not raw.is_error(failure) or failure.outcome ~= "ambiguous" then error(failure, 0) end
+    -- Another request is under way; ours, if it was sent before.
+    if failure.status == 409 and attempt == 1 then
+      failure.outcome, failure.doubt, failure.sent = "refused", nil, "yes"
+      error(failure, 0)
+    end
+    raw.log("notice", ("%s %s on %s: outcome in doubt (%s); looking whether it was taken")
+      :format(verb, name, target.label, failure.message))
+    local looked, taken = pcall(was_taken, target, name, wanted, before)
+    if looked and taken then return end
+    if not looked or attempt == target.attempts or failure.cause == "cancelled" then
+      failure.cause, failure.kind = failure.kind, "unknown_outcome"
+      failure.attempts = attempt
+      failure.message = "whether it was asked for is not known: " .. failure.message
+      error(failure, 0)
+    end
+  end
+end
+
+local function await_request(target, verb, name, wanted, options)
+  local start, poll = raw.now(), options.poll
+  while true do
+    local last = last_request(target, name)
+    local status = last and type(last.status) == "table" and last.status or {}
+    local phase = type(status.phase) == "string" and status.phase:upper() or "UNKNOWN"
+    local said = type(status.message) == "string" and status.message or nil
+    if last and not is_ours(last, wanted) then
+      fail("conflict", target, verb, name, "another request about its offsets was made meanwhile",
+        { sent = "yes" })
+    end
+    if phase == "APPLIED" then return said or true end
+    if phase == "FAILED" then
+      fail("conflict", target, verb, name, "it was asked for and could not be carried out: "
+        .. (said or "no reason is given"), { sent = "yes", outcome = "refused" })
+    end
+    local left = start + options.timeout - raw.now()
+    if left <= 0 then
+      fail("timeout", target, verb, name,
+        ("it was asked for and is %s after %g s"):format(phase, options.timeout),
+        { sent = "yes", state = phase:lower() })
+    end
+    raw.sleep(math.min(poll, left))
+    poll = math.min(poll * 1.5, 10 * options.poll)
+  end
+end
+
+local function change_later(entry, target, verb, name, list, options)
+  local wanted = { type = list and "PATCH" or "DELETE", offsets = list and raw.json.array(list) }
+  request_once(entry, target, verb, name, wanted)
+  return await_request(target, verb, name, wanted, options)
+end
+
+-- ---- a new connector that is told where or how to begin ----
+
+local states = { running = true, paused = true, stopped = true }
+
+--- Checks create's options `offsets` and `state`; returns the list as it is sent.
+function offsets.check_start(shared, target, name, options)
+  local can, state = target.can, options.state
+  if state ~= nil then
+    if not states[state] then raw.misuse("create: state must be running, paused or stopped") end
+    if not can.initial_state and state ~= "running" then
+      shared.refuse(target, "unsupported", "create", name,
+        "a connector cannot be made paused or stopped there")
+    end
+  end
+  if options.offsets == nil then return nil end
+  if not can.initial_offsets and not (can.initial_state and can.alter_offsets) then
+    shared.refuse(target, "unsupported", "create", name,
+      "a connector cannot be told there where to begin")
+  end
+  return check_list("create", options.offsets, false)
+end
+
+-- What is left to be done after the connector was made; an error says how far it came.
+local function go_on(entry, target, name, list, state)
+  -- What an earlier run has started again, it had told where to begin.
+  if entry.in_doubt and raw.exchange(target, "status", name).state ~= "stopped" then return end
+  change_stopped(entry, target, "alter_offsets", name, list)
+  if state ~= "stopped" then
+    reconcile.state(entry, target, state == "paused" and "pause" or "resume", name)
+  end
+end
+
+--- reconcile.create for a connector that begins at these offsets (or nil), in that state (or nil).
+--- Where a create takes no offsets, the connector is made stopped, they are set, and it starts.
+function offsets.create(entry, target, name, config, list, state)
+  local can = target.can
+  if list and can.initial_offsets then
+    entry.members = { offsets = raw.json.array(list) }
+    return reconcile.create(entry, target, name, config)
+  end
+  if list then
+    entry.members = { initial_state = "STOPPED" }
+  elseif state and can.initial_state then
+    entry.members = { initial_state = state:upper() }
+  end
+  local made = reconcile.create(entry, target, name, config)
+  entry.members = nil
+  if not list then return made end
+  local ok, failure = pcall(go_on, entry, target, name, list, state)
+  if ok then return made end
+  if raw.is_error(failure) then
+    failure.verb, failure.made = "create", true
+    failure.message = "it was made and is stopped, but it could not be made to begin at these "
+      .. "offsets: " .. failure.message
+  end
+  error(failure, 0)
+end
+
+-- ---- the verbs ----
+
+local function change_options(shared, what, options)
+  options = shared.check_options(what, options, { key = true, timeout = true, poll = true })
+  shared.check_key(what, options.key)
+  local result = { key = options.key, timeout = 300, poll = 1 }
+  for _, name in ipairs { "timeout", "poll" } do
+    local value = options[name]
+    if value ~= nil then
+      if type(value) ~= "number" or not (value >= 0) or value == math.huge then
+        raw.misuse(("%s: %s must be a number of seconds"):format(what, name))
+      end
+      result[name] = value
+    end
+  end
+  return result
+end
+
+local function change(shared, what, target, connector, list, options)
+  local name = shared.name_of(what, connector)
+  local entry, recorded = write.begin(target, what, name, list and { offsets = list }, options.key)
+  if recorded then return recorded end
+  return write.carry_out(entry, nil, target.can.alters_when_stopped and change_stopped
+    or change_later, target, what, name, list, options)
+end
+
+--- The verbs offsets, alter_offsets and reset_offsets, over what operation.lua shares.
+function offsets.verbs(shared)
+  local verb = {}
+
+  -- An array of { partition, offset }, integers exact.
+  function verb.offsets(target, connector, options)
+    shared.need(target, "offsets")
+    shared.check_options("offsets", options, {})
+    local name = shared.name_of("offsets", connector)
+    local answer = raw.exchange(target, "offsets", name)
+    if type(answer.offsets) ~= "table" then
+      fail("protocol", target, "offsets", name, "unexpected reply: it holds no list of offsets")
+    end
+    return answer.offsets
+  end
+
+  function verb.alter_offsets(target, connector, list, options)
+    shared.need(target, "alter_offsets")
+    options = change_options(shared, "alter_offsets", options)
+    list = check_list("alter_offsets", list, target.can.alters_when_stopped)
+    return change(shared, "alter_offsets", target, connector, list, options)
+  end
+
+  function verb.reset_offsets(target, connector, options)
+    shared.need(target, "reset_offsets")
+    options = change_options(shared, "reset_offsets", options)
+    return change(shared, "reset_offsets", target, connector, nil, options)
+  end
+
+  return verb
+end
+
+return offsets
