@@ -126,7 +126,7 @@ build() {
 }
 
 lua_suites() {
-    timeout -k 10 900 "$1/kelp" tests/lua/run.lua
+    timeout -k 10 900 "$1/kelp" --no-journal tests/lua/run.lua
 }
 
 unit_tests() {
@@ -180,7 +180,7 @@ stage step "build with ASan and UBSan" build build/asan -DKELP_SANITIZE=ON \
     -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -Werror"
 stage again "ASan and UBSan" sanitized
 stage again "valgrind: unit tests" unit_tests_memory_checked
-stage again "valgrind: Lua tests" memory_checked build/kelp tests/lua/run.lua
+stage again "valgrind: Lua tests" memory_checked build/kelp --no-journal tests/lua/run.lua
 
 if ls tests/fuzz/fuzz_*.c >/dev/null 2>&1; then
     stage step "build the fuzzers" build build/fuzz -DCMAKE_C_COMPILER=clang -DKELP_FUZZ=ON \

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "engine/exchange.h"
 #include "lua/config.h"
@@ -10,9 +11,13 @@
 #include "lua/error.h"
 #include "lua/interrupt.h"
 #include "lua/json.h"
+#include "lua/manifest.h"
+#include "lua/run.h"
 #include "lua/target_private.h"
 #include "lua/task.h"
 #include "providers/refusal.h"
+
+#include "lua/secret.h"
 
 #include <lauxlib.h>
 
@@ -29,6 +34,8 @@ struct pending {
     struct engine *engine;
     struct target *target;
     struct call call;
+    size_t address; /* of the target's, the one that is asked */
+    size_t asked;   /* how many have been, since the first or since all of them were */
 };
 
 static size_t pending_count;
@@ -67,6 +74,7 @@ static struct pending *push_pending(lua_State *L, struct target *t)
     lua_setmetatable(L, -2);
     exchange_init(&p->exchange);
     memset(&p->call, 0, sizeof p->call);
+    p->address = p->asked = 0;
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     p->engine = lua_touserdata(L, -1);
     lua_pop(L, 1);
@@ -126,7 +134,7 @@ static void name_doubt(const struct pending *p)
         return;
     const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
     log_line(LOG_ERROR, "%s %s on %s: whether it was carried out is not known: %s",
-             verb_name(p->call.verb), connector, p->target->label, x->transfer.reply.message);
+             verb_shown(p->call.verb), connector, p->target->label, x->transfer.reply.message);
 }
 
 /* Completes the error object at the top with what the call knows, and raises. */
@@ -140,7 +148,7 @@ static int raise(lua_State *L, struct pending *p)
     lua_setfield(L, error, "provider");
     lua_pushstring(L, p->target->label);
     lua_setfield(L, error, "target");
-    lua_pushstring(L, verb_name(p->call.verb));
+    lua_pushstring(L, verb_shown(p->call.verb));
     lua_setfield(L, error, "verb");
     const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
     if (connector != NULL) {
@@ -171,6 +179,7 @@ static enum error_kind kind_of_fault(enum fault fault)
     case FAULT_TOO_LARGE: return ERROR_PROTOCOL;
     case FAULT_REFUSED: return ERROR_INVALID;
     case FAULT_CANCELLED: return ERROR_CANCELLED;
+    case FAULT_UNRECORDED: return ERROR_JOURNAL;
     default: return ERROR_NETWORK;
     }
 }
@@ -185,7 +194,7 @@ static void push_fault(lua_State *L, struct pending *p)
         lua_pushstring(L, error_kind_name(kind));
         lua_setfield(L, -2, "cause");
     } else if (r->fault == FAULT_CANCELLED) {
-        error_push(L, kind, interrupt_pending() ? "interrupted" : "the task was cancelled");
+        error_push(L, kind, interrupt_pending() ? interrupt_reason() : "the task was cancelled");
     } else {
         error_push(L, kind, "%s", r->message);
     }
@@ -222,17 +231,16 @@ static int read_answer(lua_State *L)
         lua_pushboolean(L, 1);
         return 1;
     }
-    /* A list may be large: its text is not twice in memory, and gone before the
-     * records are made. */
+    /* A list may be large: its text is gone before the records are made. */
     size_t size = r->body.size;
-    lua_pushlstring(L, r->body.data, size);
+    json_decode(L, r->body.data, size);
     buffer_wipe(&r->body);
-    json_decode_string(L);
     if (size > LARGE_BODY)
         lua_gc(L, LUA_GCCOLLECT);
     if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, r))
         return lua_error(L);
     p->target->provider->read(L, answer);
+    manifest_learn(L, p->target);
     if (connector_is(L, -1))
         check_is_about(L, p);
     return 1;
@@ -244,7 +252,7 @@ static void bind(lua_State *L, int target)
         lua_pushvalue(L, target);
         lua_setfield(L, -2, "target");
     } else if (lua_istable(L, -1)) {
-        for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
+        for (lua_Integer i = 1; lua_rawgeti(L, -1, i), connector_is(L, -1); i++) {
             lua_pushvalue(L, target);
             lua_setfield(L, -2, "target");
             lua_pop(L, 1);
@@ -263,6 +271,8 @@ static int finish(lua_State *L, int status, lua_KContext context)
         push_fault(L, p);
         return raise(L, p);
     }
+    if (r->status < 500)
+        p->target->address = p->address;
     log_line(LOG_DEBUG, "%s %s: %ld in %.3f s", p->exchange.transfer.request.method,
              buffer_text(&p->exchange.transfer.request.url), r->status, r->elapsed);
     if (r->status < 200 || r->status > 299) {
@@ -294,14 +304,15 @@ static void push_shown(lua_State *L, const char *name, size_t size)
 {
     enum { LONGEST = 80 };
     luaL_Buffer b;
+    size_t end = secret_cut(name, size, LONGEST);
     luaL_buffinit(L, &b);
-    for (size_t i = 0; i < size && i < LONGEST; i++) {
+    for (size_t i = 0; i < end; i++) {
         unsigned char c = (unsigned char)name[i];
         char escape[8];
         snprintf(escape, sizeof escape, c < 0x20 || c > 0x7e ? "\\x%02x" : "%c", c);
         luaL_addstring(&b, escape);
     }
-    if (size > LONGEST)
+    if (size > end)
         luaL_addstring(&b, "…");
     luaL_pushresult(&b);
 }
@@ -335,8 +346,12 @@ int call_backoff(lua_State *L)
 int call_pace(lua_State *L)
 {
     struct pace_state state;
+    lua_settop(L, 1);
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
-    engine_pace(lua_touserdata(L, -1), &state);
+    if (lua_isnil(L, 1))
+        engine_pace(lua_touserdata(L, 2), &state);
+    else
+        lane_pace(target_check(L, 1)->lane, &state);
     lua_createtable(L, 0, 6);
     lua_pushnumber(L, state.wait);
     lua_setfield(L, -2, "wait");
@@ -365,6 +380,75 @@ static bool repeatable(const struct route *route)
            (route->effect == EFFECT_STATE && strcmp(route->method, "PUT") == 0);
 }
 
+static void add_url(struct pending *p)
+{
+    struct buffer *url = &p->exchange.transfer.request.url;
+    buffer_clear(url);
+    buffer_add_text(url, p->target->addresses[p->address]);
+    provider_add_path(p->target->provider, &p->call, url);
+}
+
+/* exchange->elsewhere: turns to the target's next address. */
+static bool ask_elsewhere(struct exchange *x)
+{
+    struct pending *p = (struct pending *)x; /* its first member */
+    bool another = ++p->asked < p->target->address_count;
+    if (!another)
+        p->asked = 0;
+    p->address = (p->address + 1) % p->target->address_count;
+    add_url(p);
+    return another;
+}
+
+/* What only some routes have: `plugin`, `task` (a number) and `members`, a table
+ * whose JSON members are added to the body, from the options at 5. Their texts are
+ * left on the stack; *members is a view of the last one. [-0, +3, e] */
+static void read_parts(lua_State *L, struct call *call, const struct route *route,
+                       struct buffer *members)
+{
+    static const char *const fields[] = {"plugin", "task", "members"};
+    for (int i = 0; i < 3; i++) {
+        if (lua_istable(L, 5))
+            lua_getfield(L, 5, fields[i]);
+        else
+            lua_pushnil(L);
+    }
+    if (strstr(route->path, "{plugin}") != NULL) {
+        size_t size;
+        call->plugin = luaL_checklstring(L, -3, &size);
+        const char *fault = text_segment_fault(call->plugin, size);
+        if (fault != NULL)
+            error_misuse(L, "the plugin's name %s", fault);
+    }
+    if (strstr(route->path, "{task}") != NULL) {
+        lua_pushfstring(L, "%I", (LUAI_UACINT)luaL_checkinteger(L, -2));
+        lua_replace(L, -3);
+        call->task = lua_tostring(L, -2);
+    }
+    if (lua_istable(L, -1)) {
+        json_encode(L);
+        size_t size;
+        const char *text = lua_tolstring(L, -1, &size);
+        *members = (struct buffer){.data = (char *)(uintptr_t)text, .size = size, .limit = size};
+        call->members = members;
+    } else if (route->body == BODY_MEMBERS) {
+        luaL_argerror(L, 5, "members expected");
+    }
+}
+
+static bool has_secret(lua_State *L, int config)
+{
+    bool found = false;
+    lua_pushnil(L);
+    while (!found && lua_next(L, config)) {
+        found = secret_at(L, -1) != NULL;
+        lua_pop(L, 1);
+    }
+    if (found)
+        lua_pop(L, 1);
+    return found;
+}
+
 int call_exchange(lua_State *L)
 {
     struct target *t = target_check(L, 1);
@@ -374,10 +458,13 @@ int call_exchange(lua_State *L)
     const struct route *route = &t->provider->routes[verb];
     const char *connector = lua_isnoneornil(L, 3) ? NULL : check_connector(L, 3);
     bool keep_masked = false;
+    int64_t op = 0;
     if (!lua_isnoneornil(L, 5)) {
         luaL_checktype(L, 5, LUA_TTABLE);
         lua_getfield(L, 5, "keep_masked");
         keep_masked = lua_toboolean(L, -1);
+        lua_getfield(L, 5, "op");
+        op = lua_tointeger(L, -1);
     }
     lua_settop(L, 5);
 
@@ -389,9 +476,12 @@ int call_exchange(lua_State *L)
         lua_setfield(L, -2, "sent");
         return lua_error(L);
     }
+    manifest_check(L, t, (enum verb)verb, route, connector);
+    run_check(L, route, verb_text, op);
     if (connector == NULL && (route->body == BODY_CREATE || strstr(route->path, "{connector}")))
         return luaL_argerror(L, 3, "a connector expected");
-    if (route->body != BODY_NONE)
+    bool configures = route->body == BODY_CONFIG || route->body == BODY_CREATE;
+    if (configures)
         luaL_checktype(L, 4, LUA_TTABLE);
 
     struct pending *p = push_pending(L, t);
@@ -401,24 +491,32 @@ int call_exchange(lua_State *L)
     p->call.places[1] = t->places[1];
     p->call.connector = connector;
     p->call.name = route->body == BODY_CREATE ? connector : NULL;
+    struct buffer members;
+    read_parts(L, &p->call, route, &members);
 
     buffer_init(&q->url, MAX_URL);
     buffer_init(&q->body, MAX_BODY_SENT);
-    q->channel = &t->channel;
+    bool guarded = t->channel.authentication == AUTH_NONE && configures && has_secret(L, 4);
+    q->channel = guarded ? &t->guarded : &t->channel;
     q->method = route->method;
     q->timeout = t->timeout;
     q->repeatable = repeatable(route);
     p->exchange.lane = t->lane;
     p->exchange.policy = t->policy;
     p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
+    p->exchange.writes = route->effect != EFFECT_NONE;
+    p->exchange.op = p->exchange.writes ? op : 0;
+    p->exchange.elsewhere = t->address_count > 1 ? ask_elsewhere : NULL;
+    p->address = t->address;
     q->has_body = route->body != BODY_NONE;
-    buffer_add_text(&q->url, t->base_url);
-    provider_add_path(t->provider, &p->call, &q->url);
-    if (q->has_body) {
-        /* The config is written straight into the body; only a create wraps it. */
+    add_url(p);
+    if (route->body == BODY_MEMBERS)
+        provider_add_body(t->provider, &p->call, &q->body);
+    if (configures) {
+        /* The config is written straight into the body, unless it is only a part. */
         struct buffer *config = &q->body;
         struct buffer wrapped;
-        bool wraps = route->body == BODY_CREATE;
+        bool wraps = route->body == BODY_CREATE || p->call.members != NULL;
         config_write(L, 4, t->provider->by_id ? NULL : connector, keep_masked, config);
         if (wraps) {
             wrapped = *config;
@@ -429,6 +527,7 @@ int call_exchange(lua_State *L)
             buffer_wipe(&wrapped);
         }
     }
+    p->call.members = NULL;
     if (q->url.overflowed || q->body.overflowed) {
         error_push(L, ERROR_INVALID, "the request is too large (at most %d bytes)", MAX_BODY_SENT);
         return raise(L, p);

@@ -10,7 +10,8 @@
 /* raw.exchange(target, verb, connector, config, options): carries out one
  * primitive verb. `connector` is the name, or the id where the provider
  * addresses by id; `config` a config table for the verbs that send one;
- * `options` may hold `keep_masked` and, for create, nothing else. Returns the
+ * `options` may hold `keep_masked`, and `op`: the operation in the run's journal
+ * that the write is sent for, required when there is one (lua/run). Returns the
  * record, the array of records, or true; raises an error object.
  * [-5, +1, e] */
 int call_exchange(lua_State *L);
@@ -27,8 +28,8 @@ size_t call_count(void);
  * jitter, doubling, as the target's options say. [-2, +1, e] */
 int call_backoff(lua_State *L);
 
-/* raw.pace(): what holds requests back: { wait, why, paused, limit, in_flight,
- * rate }. [-0, +1, m] */
+/* raw.pace([target]): what holds the requests of its credential back, or of all
+ * credentials the most: { wait, why, paused, limit, in_flight, rate }. [-1, +1, e] */
 int call_pace(lua_State *L);
 
 #endif

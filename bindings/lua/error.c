@@ -12,7 +12,7 @@ static const char METATABLE[] = "kelp.error";
 static const char *const kind_names[] = {
     "invalid", "unauthorized", "forbidden", "not_found", "exists", "conflict", "masked",
     "unsupported", "rate_limited", "server", "timeout", "network", "tls", "protocol",
-    "unknown_outcome", "cancelled", NULL,
+    "unknown_outcome", "cancelled", "journal", NULL,
 };
 
 const char *error_kind_name(enum error_kind kind)
@@ -20,9 +20,8 @@ const char *error_kind_name(enum error_kind kind)
     return kind_names[kind];
 }
 
-/* The nearest caller in a file of the user's own, "script.lua:12", or nil: a
- * line of kelp's own Lua would tell them nothing. */
-static void push_where(lua_State *L)
+/* A line of kelp's own Lua would tell them nothing. */
+void error_push_where(lua_State *L)
 {
     lua_Debug ar;
     for (int level = 0; lua_getstack(L, level, &ar); level++) {
@@ -113,7 +112,7 @@ void error_push(lua_State *L, enum error_kind kind, const char *format, ...)
     lua_setfield(L, -2, "message");
     lua_pushstring(L, kind_names[kind]);
     lua_setfield(L, -2, "kind");
-    push_where(L);
+    error_push_where(L);
     lua_setfield(L, -2, "where");
     push_metatable(L);
     lua_setmetatable(L, -2);
@@ -122,7 +121,7 @@ void error_push(lua_State *L, enum error_kind kind, const char *format, ...)
 int error_misuse(lua_State *L, const char *format, ...)
 {
     luaL_checkstack(L, 6, NULL);
-    push_where(L);
+    error_push_where(L);
     va_list arguments;
     va_start(arguments, format);
     const char *message = lua_pushvfstring(L, format, arguments);

@@ -17,7 +17,7 @@ enum error_kind {
     ERROR_INVALID, ERROR_UNAUTHORIZED, ERROR_FORBIDDEN, ERROR_NOT_FOUND, ERROR_EXISTS,
     ERROR_CONFLICT, ERROR_MASKED, ERROR_UNSUPPORTED, ERROR_RATE_LIMITED, ERROR_SERVER,
     ERROR_TIMEOUT, ERROR_NETWORK, ERROR_TLS, ERROR_PROTOCOL, ERROR_UNKNOWN_OUTCOME,
-    ERROR_CANCELLED, ERROR_KINDS
+    ERROR_CANCELLED, ERROR_JOURNAL, ERROR_KINDS
 };
 
 const char *error_kind_name(enum error_kind kind);
@@ -25,6 +25,10 @@ const char *error_kind_name(enum error_kind kind);
 /* Pushes a new error object with `kind`, a formatted `message` (lua_pushfstring's
  * formats) and `where`. [-0, +1, m] */
 void error_push(lua_State *L, enum error_kind kind, const char *format, ...);
+
+/* Pushes the nearest caller in a file of the user's own, "script.lua:12", or nil.
+ * [-0, +1, m] */
+void error_push_where(lua_State *L);
 
 /* Raises an ordinary Lua error for misuse of the API: the message after the line
  * of the user's own code that is to blame, not of kelp's Lua. Never returns.

@@ -6,8 +6,8 @@
  *    integer, exactly, however it is spelt (1e3 and 2.0 too; -0 becomes 0); a
  *    longer one spelt as an integer is an error that names it, never rounded.
  *    What RFC 8259 does not allow is refused: NaN, hexadecimal, control
- *    characters, bad UTF-8, half surrogate pairs. Of a repeated key the last
- *    value counts. null becomes json_null (kelp.null, a light userdata: test
+ *    characters, bad UTF-8, half surrogate pairs; so is a key that stands twice
+ *    in an object. null becomes json_null (kelp.null, a light userdata: test
  *    with `== kelp.null`, it is true in a condition).
  *  - encoding: keys are sorted; integers, and floats with an integral value
  *    that 64 bits hold, are written as integers; other floats with the fewest

@@ -22,7 +22,10 @@ struct waiter {
     struct waiter *next; /* of those that wait for one task's end */
 };
 
-enum wait { WAIT_NONE, WAIT_EXCHANGE, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN };
+enum wait { WAIT_NONE, WAIT_EXCHANGE, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN, WAIT_COMMIT };
+
+/* Seconds that writes under way are given to end when the run is broken off. */
+static const double drain_time = 10;
 
 struct task {
     lua_State *co;             /* user value THREAD keeps it alive */
@@ -51,6 +54,8 @@ struct scheduler {
     struct task *ready_first, *ready_last;
     struct timers timers;
     struct task *current;
+    struct task *committers; /* of WAIT_COMMIT, linked by next_ready */
+    double drain_until;      /* of the run that is being broken off; 0: none is */
 };
 
 /* User values of a task. */
@@ -149,8 +154,10 @@ static void end_wait(struct scheduler *s, struct task *t)
     switch (t->wait) {
     case WAIT_NONE:
         break;
+    case WAIT_COMMIT:
+        break;
     case WAIT_EXCHANGE:
-        engine_cancel(s->engine, t->exchange);
+        engine_drain(s->engine, t->exchange);
         break;
     case WAIT_SLEEP:
         timers_remove(&s->timers, &t->timer);
@@ -166,10 +173,21 @@ static void end_wait(struct scheduler *s, struct task *t)
     }
 }
 
+/* Ends what the tasks wait for. Writes under way get until `drain_until`. */
 static void end_all_waits(struct scheduler *s)
 {
-    for (struct task *t = s->all; t != NULL; t = t->next)
+    bool first = s->drain_until == 0;
+    int left = 0;
+    for (struct task *t = s->all; t != NULL; t = t->next) {
         end_wait(s, t);
+        left += t->wait == WAIT_EXCHANGE && t->exchange->state == EXCHANGE_UNDER_WAY;
+    }
+    if (!first || left == 0)
+        return;
+    s->drain_until = clock_now(s->clock) + drain_time;
+    if (interrupt_pending())
+        log_line(LOG_NOTICE, "%s: waiting for %d write%s under way (once more ends at once)",
+                 interrupt_reason(), left, left == 1 ? "" : "s");
 }
 
 /* Takes an ended task out of the scheduler; it stays a value for as long as
@@ -206,7 +224,7 @@ static void check_cancelled(lua_State *L, struct scheduler *s)
 {
     if (interrupt_pending()) {
         interrupt_told();
-        raise_cancelled(L, "interrupted");
+        raise_cancelled(L, interrupt_reason());
     }
     struct task *t = s->current;
     if (t != NULL && t->cancelled != NULL) {
@@ -264,10 +282,34 @@ static void wake_ended(struct scheduler *s)
     }
 }
 
+/* Whether it was made durable is for those who waited to find out. */
+static void commit(struct scheduler *s)
+{
+    (void)engine_commit(s->engine);
+    while (s->committers != NULL) {
+        struct task *t = s->committers;
+        s->committers = t->next_ready;
+        make_ready(s, t);
+    }
+}
+
+/* Cuts off what was left to its end and has not come to it. */
+static void end_draining(struct scheduler *s)
+{
+    if (s->drain_until == 0 || clock_now(s->clock) < s->drain_until)
+        return;
+    for (struct task *t = s->all; t != NULL; t = t->next) {
+        if (t->wait == WAIT_EXCHANGE && t->exchange->last)
+            engine_cancel(s->engine, t->exchange);
+    }
+    s->drain_until = 0;
+}
+
 /* One turn: resumes a ready task, or waits (at most until `due`; negative: no
  * limit) for something to happen. False when nothing ever can. */
 static bool turn(struct scheduler *s, lua_State *L, double due)
 {
+    interrupt_turned();
     struct task *t = s->ready_first;
     if (t != NULL) {
         s->ready_first = t->next_ready;
@@ -276,10 +318,17 @@ static bool turn(struct scheduler *s, lua_State *L, double due)
         resume(s, L, t);
         return true;
     }
+    if (s->committers != NULL) {
+        commit(s);
+        return true;
+    }
     struct timer *first = timers_first(&s->timers);
+    bool busy = engine_busy(s->engine) > 0;
+    if (busy && s->drain_until != 0 && (due < 0 || s->drain_until < due))
+        due = s->drain_until;
     if (first != NULL && (due < 0 || first->due < due))
         due = first->due;
-    if (due < 0 && engine_busy(s->engine) == 0)
+    if (due < 0 && !busy)
         return false;
     double left = -1;
     if (due >= 0) {
@@ -290,6 +339,7 @@ static bool turn(struct scheduler *s, lua_State *L, double due)
     engine_wait(s->engine, left);
     if (interrupt_pending())
         end_all_waits(s);
+    end_draining(s);
     wake_ended(s);
     return true;
 }
@@ -394,6 +444,7 @@ int task_run(lua_State *L, int nargs, char **traceback)
         end_all_waits(s);
     }
     run_until_ended(s, L, NULL);
+    s->drain_until = 0;
     interrupt_set_wake(NULL, NULL);
 
     int status = t->status;
@@ -468,11 +519,28 @@ int task_await(lua_State *L, struct exchange *x, lua_KFunction then, lua_KContex
     engine_submit(s->engine, x);
     block(L, s, &w, -1);
     if (!w.done)
-        engine_cancel(s->engine, x);
-    while (!w.done)
-        turn(s, L, -1);
+        engine_drain(s->engine, x);
+    double until = clock_now(s->clock) + drain_time;
+    while (!w.done) {
+        turn(s, L, until);
+        if (!w.done && clock_now(s->clock) >= until)
+            engine_cancel(s->engine, x);
+    }
     if (interrupt_pending())
         interrupt_told();
+    return then(L, LUA_OK, context);
+}
+
+int task_await_commit(lua_State *L, lua_KFunction then, lua_KContext context)
+{
+    struct scheduler *s = scheduler_of(L);
+    if (can_park(s, L)) {
+        struct task *t = s->current;
+        t->next_ready = s->committers;
+        s->committers = t;
+        return park(L, t, WAIT_COMMIT, context, then);
+    }
+    (void)engine_commit(s->engine);
     return then(L, LUA_OK, context);
 }
 

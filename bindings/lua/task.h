@@ -36,6 +36,12 @@ int task_run(lua_State *L, int nargs, char **traceback);
  * `return task_await(L, x, then, context)`. The values on the stack stay. */
 int task_await(lua_State *L, struct exchange *x, lua_KFunction then, lua_KContext context);
 
+/* Waits until what is staged in the engine's journal is on disk, together with
+ * all that the other tasks stage in the same turn; then calls `then` as
+ * task_await does, also when that failed (engine_commit tells). Neither an
+ * interrupt nor task_cancel ends this wait. */
+int task_await_commit(lua_State *L, lua_KFunction then, lua_KContext context);
+
 /* kelp.sleep(seconds). [-1, +0, e] */
 int task_sleep(lua_State *L);
 
@@ -49,8 +55,9 @@ int task_spawn(lua_State *L);
 int task_join(lua_State *L);
 
 /* raw.cancel(task): ends its waits, the present one and all later, by a
- * `cancelled` error, so that its <close> variables run. Nothing when it has
- * ended. [-1, +0, -] */
+ * `cancelled` error, so that its <close> variables run; a write that is under
+ * way is left to its end first, for cutting it off would only leave it unknown
+ * what came of it. Nothing when it has ended. [-1, +0, -] */
 int task_cancel(lua_State *L);
 
 /* raw.park(): waits until another task wakes this one. [-0, +0, e]

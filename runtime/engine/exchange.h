@@ -9,8 +9,11 @@
 #include "engine/retry.h"
 #include "engine/transport.h"
 
+#include <stdint.h>
+
 struct clock;
 struct engine;
+struct journal;
 struct lane; /* the requests of one credential */
 
 struct exchange {
@@ -19,6 +22,12 @@ struct exchange {
     struct lane *lane;
     struct retry_policy policy;
     bool resend;               /* an AMBIGUOUS end may be followed by a second send */
+    bool writes;               /* cutting it off would leave its outcome unknown */
+    int64_t op;                /* the journal's operation that it is sent for; 0: none */
+    /* Turns the request to another server that can carry it out; false when all of
+     * them have been asked in turn: the next attempt, if there is one, begins with
+     * the first again. NULL: there is one server. */
+    bool (*elsewhere)(struct exchange *x);
     void *owner;               /* not looked at */
     /* For the owner to read when it has ended: */
     int attempts;              /* times that it was handed to the transport */
@@ -32,6 +41,7 @@ struct exchange {
     enum { EXCHANGE_IDLE, EXCHANGE_QUEUED, EXCHANGE_WAITING, EXCHANGE_UNDER_WAY,
            EXCHANGE_ENDED } state;
     struct exchange *next, *previous;
+    bool last;                 /* no attempt follows the present one */
     struct retry_past past;
     struct pace_slot slot;
     double begun, due;
@@ -49,6 +59,11 @@ void engine_free(struct engine *e);
 struct lane *engine_lane(struct engine *e, const char *credential,
                          const struct pace_settings *settings);
 
+/* A job that has begun names so many requests that may be under way at a time; when it
+ * has ended, the same number negative. The sum counts for each lane whose settings
+ * name none; see pace_widen. */
+void engine_widen(struct engine *e, int more);
+
 void exchange_init(struct exchange *x); /* with the default policy */
 void exchange_free(struct exchange *x); /* must be idle */
 
@@ -60,9 +75,24 @@ void engine_submit(struct engine *e, struct exchange *x);
  * engine_take returns it. */
 void engine_cancel(struct engine *e, struct exchange *x);
 
+/* As engine_cancel, but a write that is under way is left to its end. */
+void engine_drain(struct engine *e, struct exchange *x);
+
 /* Withdraws the exchange, wherever it is: when this returns, the engine holds no
  * pointer to it and it will not be handed back. */
 void engine_withdraw(struct engine *e, struct exchange *x);
+
+/* From now on what is staged in the journal is committed at the start of each
+ * engine_wait, and an exchange with an `op` is only sent while the journal says
+ * that its intent is on disk; else it ends with FAULT_UNRECORDED. The journal stays
+ * the caller's. NULL: none, and nothing with an `op` is sent. */
+void engine_set_journal(struct engine *e, struct journal *j);
+
+/* How often this engine has sent a request for that operation (at most 255). */
+int engine_sends(const struct engine *e, int64_t op);
+
+/* Commits what is staged, now. False: the journal has failed. */
+bool engine_commit(struct engine *e);
 
 /* Starts what may start and waits until something has ended, engine_wake is
  * called, an exchange becomes due or `seconds` passed (negative: no limit).
@@ -75,6 +105,9 @@ struct exchange *engine_take(struct engine *e);
 
 /* Exchanges that were submitted and not yet taken. */
 size_t engine_busy(const struct engine *e);
+
+/* What holds the requests of one lane back. */
+void lane_pace(struct lane *lane, struct pace_state *out);
 
 /* What holds requests back most, over all lanes. */
 void engine_pace(struct engine *e, struct pace_state *out);

@@ -28,6 +28,9 @@ struct channel {
     const char *user;          /* AUTH_BASIC: no ':' and no control character */
     struct secret *password;   /* AUTH_BASIC: password; AUTH_BEARER: the token */
     const char *ca_file;       /* PEM bundle in place of the system's, or NULL */
+    const char *cert_file;     /* PEM certificate that this side shows, or NULL for none */
+    const char *key_file;      /* its private key, or NULL: in cert_file too */
+    struct secret *key_password; /* opens the key, or NULL */
     const char *proxy;         /* proxy URL, or NULL for none at all */
     bool allow_http;           /* plain http to more than this machine itself */
     double connect_timeout;    /* seconds until a connection stands */
@@ -59,7 +62,8 @@ enum fault {
     FAULT_TOO_LARGE, /* more than max_body or max_headers */
     FAULT_REFUSED,   /* this side would not send it: scheme, credential, URL */
     FAULT_CANCELLED, /* transport->cancel */
-    FAULT_MEMORY     /* this side ran out of memory */
+    FAULT_MEMORY,    /* this side ran out of memory */
+    FAULT_UNRECORDED /* this side would not send it: its intent is not on disk */
 };
 
 /* How much of the request the server can have seen. */

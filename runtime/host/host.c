@@ -2,10 +2,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "engine/exchange.h"
+#include "engine/journal.h"
 #include "engine/transport.h"
 #include "host/embedded.h"
+#include "host/journaling.h"
 #include "host/options.h"
+#include "host/output.h"
 #include "lua/error.h"
 #include "lua/json.h"
 #include "lua/kelp.h"
@@ -26,7 +30,14 @@ struct host {
     struct clock clock;          /* of a host_new */
     struct transport *transport; /* likewise: owned; NULL when it is the caller's */
     struct engine *engine;
+    struct pool *pool;           /* the Lua state's memory; NULL: it has the caller's */
+    struct journaling journaling;
 };
+
+struct journaling *host_journaling(struct host *h)
+{
+    return &h->journaling;
+}
 
 lua_State *host_state(struct host *h)
 {
@@ -59,11 +70,13 @@ static void strip_relative(lua_State *L, int package, const char *field)
 
 static void prepend_path(lua_State *L, const char *folder)
 {
-    lua_getglobal(L, LUA_LOADLIBNAME);
+    /* Not the global: a restricted script's globals have none. */
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, LUA_LOADLIBNAME);
     lua_getfield(L, -1, "path");
     lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", folder, folder, lua_tostring(L, -1));
     lua_setfield(L, -3, "path");
-    lua_pop(L, 2);
+    lua_pop(L, 3);
 }
 
 void host_add_folder(lua_State *L, const char *path)
@@ -131,6 +144,14 @@ static void set_settings(lua_State *L, const struct options *o)
     else
         lua_pushboolean(L, 0);
     lua_setfield(L, -2, "width");
+    if (o->plan) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "plan");
+    }
+    if (o->resume != NULL) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "resumed");
+    }
     if (o->timeout > 0) {
         lua_pushnumber(L, o->timeout);
         lua_setfield(L, -2, "timeout");
@@ -156,6 +177,7 @@ static int set_up(lua_State *L)
     lua_settop(L, 0);
     /* LUA_PATH and LUA_CPATH are obeyed, but for their relative entries. */
     luaL_openlibs(L);
+    output_install(L);
     lua_getglobal(L, LUA_LOADLIBNAME);
     strip_relative(L, 1, "path");
     strip_relative(L, 1, "cpath");
@@ -174,6 +196,7 @@ static int set_up(lua_State *L)
     lua_settop(L, 0);
 
     task_open(L, h->engine);
+    run_open(L, h->engine, &h->journaling.settings);
     set_settings(L, o);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     kelp_push_raw(L, h->engine);
@@ -181,15 +204,26 @@ static int set_up(lua_State *L)
     return 0;
 }
 
-static void *allocate_plain(void *data, void *block, size_t old, size_t size)
+/* Under AddressSanitizer each block is malloc's, so that it sees all of them. */
+#if defined(__SANITIZE_ADDRESS__)
+#define POOLED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POOLED 0
+#endif
+#endif
+#ifndef POOLED
+#define POOLED 1
+#endif
+
+static void *allocate_pooled(void *pool, void *block, size_t old, size_t size)
 {
-    (void)data;
-    (void)old;
-    if (size == 0) {
-        free(block);
-        return NULL;
-    }
-    return realloc(block, size);
+    if (POOLED)
+        return pool_resize(pool, block, old, size);
+    if (size > 0)
+        return realloc(block, size);
+    free(block);
+    return NULL;
 }
 
 static int panic(lua_State *L)
@@ -212,10 +246,18 @@ static struct host *open_over(struct host *h, struct transport *transport, struc
                               const struct options *options, lua_Alloc allocate,
                               void *allocate_data, char **why)
 {
+    journaling_init(&h->journaling, options, clock);
     h->engine = engine_new(transport, clock);
     if (h->engine == NULL)
         return fail(h, "not enough memory", why);
-    h->L = lua_newstate(allocate != NULL ? allocate : allocate_plain, allocate_data);
+    if (allocate == NULL) {
+        h->pool = pool_new();
+        if (h->pool == NULL)
+            return fail(h, "not enough memory", why);
+        allocate = allocate_pooled;
+        allocate_data = h->pool;
+    }
+    h->L = lua_newstate(allocate, allocate_data);
     if (h->L == NULL)
         return fail(h, "not enough memory", why);
     lua_atpanic(h->L, panic);
@@ -270,11 +312,15 @@ void host_free(struct host *h)
         return;
     if (h->L != NULL) {
         task_close_all(h->L);
+        struct journal_fault fault;
+        journal_close(run_take_back(h->L), &fault); /* of a run that did not come to its end */
         lua_close(h->L);
     }
+    pool_free(h->pool);
     engine_free(h->engine);
     if (h->transport != NULL)
         h->transport->free(h->transport);
+    journaling_free(&h->journaling);
     free(h);
 }
 
@@ -321,7 +367,7 @@ int host_report(lua_State *L)
         lua_pop(L, 1);
     }
     if (interrupt_pending())
-        code = 130;
+        code = interrupt_is_limit() ? 1 : 130;
     lua_pushcfunction(L, error_text);
     lua_insert(L, -2);
     if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
@@ -363,5 +409,24 @@ int host_audit(lua_State *L, int code)
     }
     bool doubles = lua_tointeger(L, base) > 0;
     lua_settop(L, base - 3);
-    return interrupt_pending() ? 130 : doubles ? 4 : code;
+    return interrupt_pending() ? interrupt_is_limit() ? 1 : 130 : doubles ? 4 : code;
+}
+
+int host_plan(lua_State *L, int code)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "kelp.plan") != LUA_TTABLE) {
+        lua_pop(L, 2);
+        return code;
+    }
+    lua_getfield(L, -1, "finish");
+    int base = lua_gettop(L);
+    if (host_call(L, 0) != LUA_OK) {
+        int failure = host_report(L);
+        lua_settop(L, base - 3);
+        return failure;
+    }
+    bool changes = lua_tointeger(L, base) > 0;
+    lua_settop(L, base - 3);
+    return changes && code == 0 ? 3 : code;
 }

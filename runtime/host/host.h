@@ -8,11 +8,12 @@
 
 struct clock;
 struct host;
+struct journaling;
 struct options;
 struct transport;
 
 /* Makes a state with the libraries, the embedded modules, kelp itself, and
- * package.path cleaned of relative entries. `allocate` may be NULL for the
+ * package.path cleaned of relative entries. `options` must outlive it; `allocate` may be NULL for the
  * ordinary allocator. NULL with *why (the caller frees it) when that fails. */
 struct host *host_new(const struct options *options, lua_Alloc allocate, void *allocate_data,
                       char **why);
@@ -23,6 +24,7 @@ struct host *host_new_over(struct transport *transport, struct clock *clock,
                            const struct options *options, lua_Alloc allocate,
                            void *allocate_data, char **why);
 lua_State *host_state(struct host *h);
+struct journaling *host_journaling(struct host *h);
 
 /* Where the simulator is that every target shall use in place of its provider;
  * NULL: none. Before the first require "kelp". [-0, +0, m] */
@@ -49,6 +51,10 @@ int host_run(lua_State *L, int nargs);
  * are looked at once more, and two of one, or a look that fails, make it 4 (or
  * what the failure stands for). [-0, +0, -] */
 int host_audit(lua_State *L, int code);
+
+/* Under --plan: says how much would be changed, and makes a code of 0 into 3 when
+ * that is anything. [-0, +0, -] */
+int host_plan(lua_State *L, int code);
 
 /* Writes the error value at the top to standard error through the log as the
  * user shall read it, and pops it. Returns the exit code that it stands for

@@ -2,10 +2,16 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "host/embedded.h"
+#include "host/hardening.h"
 #include "host/host.h"
+#include "host/memory.h"
+#include "host/journaling.h"
 #include "host/options.h"
+#include "host/output.h"
 #include "host/repl.h"
+#include "host/restricted.h"
 #include "host/simulator.h"
+#include "host/watchdog.h"
 #include "lua/interrupt.h"
 
 #include <lauxlib.h>
@@ -19,6 +25,8 @@
 #include <unistd.h>
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+#define RESTRICTED_MEMORY ((size_t)256 * 1024 * 1024)
 
 /* A second Ctrl-C, while the first is still being obeyed, ends the process at
  * once. */
@@ -36,6 +44,8 @@ static void catch_interrupt(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
 }
 
 static int report_load(lua_State *L)
@@ -141,7 +151,46 @@ static int load_command(lua_State *L, const char *name)
     return report_load(L);
 }
 
-static int run_script(lua_State *L, const struct options *o)
+/* The bytes of a script, for its digest; nothing when it cannot be read again. */
+static void read_file(const char *path, struct buffer *out)
+{
+    char piece[16384];
+    size_t n;
+    FILE *f = fopen(path, "re");
+    buffer_init(out, 64 * 1024 * 1024);
+    while (f != NULL && (n = fread(piece, 1, sizeof piece, f)) > 0)
+        buffer_add(out, piece, n);
+    if (f != NULL)
+        fclose(f);
+}
+
+/* Says in the journal, or compares with it, what is run. [-0, +0, e] */
+static void describe(lua_State *L, struct journaling *jn, const struct options *o)
+{
+    const char *name = o->script < o->argc ? o->argv[o->script] : NULL;
+    if (o->run == OPTIONS_STDIN || o->run == OPTIONS_NONE) {
+        if (o->restricted)
+            journaling_keep_words(L, jn, 0, NULL);
+        journaling_describe(L, jn, NULL, NULL, 0);
+        return;
+    }
+    journaling_keep_words(L, jn, o->argc - o->script, o->argv + o->script);
+    struct buffer code;
+    if (o->run == OPTIONS_COMMAND) {
+        buffer_init(&code, 4096);
+        buffer_printf(&code, "kelp %s %s", KELP_VERSION, name);
+    } else {
+        read_file(name, &code);
+    }
+    lua_pushlstring(L, buffer_text(&code), code.size);
+    buffer_free(&code);
+    size_t size;
+    const char *bytes = lua_tolstring(L, -1, &size);
+    journaling_describe(L, jn, name, bytes, size);
+    lua_pop(L, 1);
+}
+
+static int run_script(lua_State *L, struct journaling *jn, const struct options *o)
 {
     int code = 0;
     if (o->run == OPTIONS_COMMAND) {
@@ -155,6 +204,7 @@ static int run_script(lua_State *L, const struct options *o)
     }
     if (code != 0)
         return code;
+    describe(L, jn, o);
     int n = push_arguments(L, o);
     return host_run(L, n);
 }
@@ -180,10 +230,25 @@ static int run_repl(lua_State *L)
     return code;
 }
 
-static int run_actions(lua_State *L, const struct options *o)
+static void describe_actions(lua_State *L, struct journaling *jn, const struct options *o)
+{
+    lua_pushliteral(L, "");
+    for (size_t i = 0; i < o->action_count; i++) {
+        lua_pushfstring(L, "%s\n", o->actions[i].text);
+        lua_concat(L, 2);
+    }
+    size_t size;
+    const char *text = lua_tolstring(L, -1, &size);
+    journaling_describe(L, jn, "(command line)", text, size);
+    lua_pop(L, 1);
+}
+
+static int run_actions(lua_State *L, struct journaling *jn, const struct options *o)
 {
     if (o->action_count > 0 && run_require(L, "kelp") != 0)
         return EXIT_FAILED;
+    if (o->action_count > 0 && o->run == OPTIONS_NONE)
+        describe_actions(L, jn, o);
     for (size_t i = 0; i < o->action_count; i++) {
         const struct options_action *a = &o->actions[i];
         int code = a->kind == OPTIONS_RUN_TEXT ? run_text(L, a->text) : run_require(L, a->text);
@@ -199,28 +264,84 @@ struct program {
     int code;
 };
 
+/* The options of a run that is gone on with, when its script is not named again:
+ * its words are at the top. [-0, +0, m] */
+static struct options options_of_words(lua_State *L, const struct options *given)
+{
+    struct options o = *given;
+    int words = lua_gettop(L);
+    o.argc = (int)lua_rawlen(L, words);
+    o.argv = lua_newuserdatauv(L, ((size_t)o.argc + 1) * sizeof *o.argv, 1);
+    lua_pushvalue(L, words);
+    lua_setiuservalue(L, -2, 1); /* keeps the texts */
+    for (int i = 0; i < o.argc; i++) {
+        lua_rawgeti(L, words, i + 1);
+        o.argv[i] = (char *)lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    o.argv[o.argc] = NULL;
+    o.script = 0;
+    o.run = options_is_script(o.argv[0]) ? OPTIONS_SCRIPT : OPTIONS_COMMAND;
+    return o;
+}
+
 /* Everything that may raise, inside one protected call. */
 static int protected_main(lua_State *L)
 {
     struct program *p = lua_touserdata(L, 1);
     const struct options *o = p->options;
+    struct journaling *jn = host_journaling(p->host);
+    struct options earlier;
     lua_settop(L, 0);
     bool terminal = isatty(STDIN_FILENO);
-    p->code = run_actions(L, o);
+    if (o->resume != NULL && !journaling_resume(L, jn))
+        return 0;
+    if (o->resume != NULL && o->run == OPTIONS_NONE && o->action_count == 0) {
+        journaling_push_words(L, jn);
+        earlier = options_of_words(L, o);
+        o = &earlier;
+    }
     bool bare = o->run == OPTIONS_NONE;
+    if (o->restricted && bare && terminal && !o->version) {
+        log_line(LOG_ERROR, "--restricted needs a script");
+        p->code = EXIT_USAGE;
+        return 0;
+    }
+    if (o->restricted)
+        restricted_enter(L, o->manifest);
+    p->code = run_actions(L, jn, o);
     if (p->code == 0 &&
         (!bare || (o->action_count == 0 && !o->version && !o->interactive && !terminal)))
-        p->code = run_script(L, o);
+        p->code = run_script(L, jn, o);
     if (o->interactive || (bare && o->action_count == 0 && !o->version && terminal))
         p->code = run_repl(L);
     p->code = host_audit(L, p->code);
+    if (o->plan)
+        p->code = host_plan(L, p->code);
     return 0;
+}
+
+/* False, after saying so, when the limits cannot be set. */
+static bool set_limits(lua_State *L, const struct options *o, struct memory *memory)
+{
+    size_t most = o->memory_limit;
+    if (most == 0 && o->restricted)
+        most = RESTRICTED_MEMORY;
+    if (most > 0)
+        memory_limit(L, memory, most);
+    if (!o->restricted && !(o->time_limit > 0))
+        return true;
+    if (watchdog_start(o->time_limit))
+        return true;
+    log_line(LOG_ERROR, "no timers for the time limit: %s", strerror(errno));
+    return false;
 }
 
 static int run(const struct options *o)
 {
     char *why = NULL;
     struct simulator *simulator = NULL;
+    struct memory memory;
     struct program p = {o, NULL, EXIT_FAILED};
     p.host = host_new(o, NULL, NULL, &why);
     if (p.host == NULL)
@@ -235,10 +356,17 @@ static int run(const struct options *o)
     }
     catch_interrupt();
     lua_State *L = host_state(p.host);
+    if (!set_limits(L, o, &memory))
+        goto failed;
     lua_pushcfunction(L, protected_main);
     lua_pushlightuserdata(L, &p);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK)
         p.code = host_report(L);
+    if (interrupt_is_limit() && p.code == 0) {
+        log_line(LOG_ERROR, "stopped: %s", interrupt_reason());
+        p.code = EXIT_FAILED;
+    }
+    p.code = journaling_end(L, host_journaling(p.host), p.code);
 failed:
     if (why != NULL) {
         log_line(LOG_ERROR, "%s", why);
@@ -246,6 +374,7 @@ failed:
         why = NULL;
     }
     host_free(p.host);
+    watchdog_stop();
     if (simulator != NULL)
         simulator_stop(simulator, &why);
     free(why);
@@ -255,8 +384,12 @@ failed:
 /* What was buffered may be what does not fit. */
 static int finish_output(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        int failure = log_release(STDOUT_FILENO);
+        if (failure == 0)
+            return code;
+        errno = failure;
+    }
     fprintf(stderr, "kelp: cannot write to standard output: %s\n", strerror(errno));
     return code == 0 ? EXIT_FAILED : code;
 }
@@ -274,6 +407,14 @@ int main(int argc, char **argv)
 {
     struct options o;
     struct buffer error;
+    if (!output_open() || hardening_take_credentials() != NULL) {
+        fputs("kelp: not enough memory\n", stderr);
+        return EXIT_FAILED;
+    }
+    if (!hardening_close_process()) {
+        fprintf(stderr, "kelp: cannot forbid core files: %s\n", strerror(errno));
+        return EXIT_FAILED;
+    }
     buffer_init(&error, 4096);
     options_defaults(&o);
     bool understood = options_parse(&o, argc, argv, &error);

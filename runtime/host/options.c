@@ -11,6 +11,8 @@
 enum {
     MAX_DIGITS = 15, /* what a double holds exactly, whatever the digits */
     MAX_CONCURRENCY = 1000,
+    MAX_MEMORY = 1048576, /* MiB */
+    MAX_TIME = 100000000, /* seconds */
 };
 
 /* Digits with at most one point among them: no sign, exponent, hexadecimal,
@@ -115,6 +117,71 @@ static const char *take_simulator(struct options *o, const char *value)
     return NULL;
 }
 
+static const char *take_plan(struct options *o, const char *value)
+{
+    (void)value;
+    o->plan = true;
+    return NULL;
+}
+
+static const char *take_no_journal(struct options *o, const char *value)
+{
+    (void)value;
+    o->no_journal = true;
+    return NULL;
+}
+
+static const char *take_journal(struct options *o, const char *value)
+{
+    size_t size = strlen(value);
+    o->journal = value;
+    return size > 3 && strcmp(value + size - 3, ".db") == 0 ? NULL : "a file whose name ends in .db";
+}
+
+static const char *take_resume(struct options *o, const char *value)
+{
+    o->resume = value;
+    return *value != '\0' ? NULL : "a run, or \"last\"";
+}
+
+static const char *take_accept_changes(struct options *o, const char *value)
+{
+    (void)value;
+    o->accept_changes = true;
+    return NULL;
+}
+
+static const char *take_restricted(struct options *o, const char *value)
+{
+    (void)value;
+    o->restricted = true;
+    return NULL;
+}
+
+static const char *take_manifest(struct options *o, const char *value)
+{
+    o->manifest = value;
+    return value[0] == '\0' ? "a file" : NULL;
+}
+
+static const char *take_memory_limit(struct options *o, const char *value)
+{
+    double number = 0;
+    const char *rest = read_number(value, &number);
+    if (rest == NULL || *rest != '\0' || strchr(value, '.') != NULL || number > MAX_MEMORY)
+        return "a whole number of MiB from 1 to 1048576";
+    o->memory_limit = (size_t)number * 1024 * 1024;
+    return NULL;
+}
+
+static const char *take_time_limit(struct options *o, const char *value)
+{
+    const char *rest = read_number(value, &o->time_limit);
+    if (rest == NULL || *rest != '\0' || o->time_limit > MAX_TIME)
+        return "a number of seconds such as 30 or 2.5";
+    return NULL;
+}
+
 static const char *take_v(struct options *o, const char *value)
 {
     (void)value;
@@ -162,12 +229,22 @@ static const struct row rows[] = {
     {"-i", NULL, take_interactive, "go on in the REPL after the script"},
     {"-v", NULL, take_v, "print the version, then go on"},
     {"--sim", NULL, take_simulator, "run against the built-in simulator: needs no account"},
+    {"--plan", NULL, take_plan, "show what would change, send nothing (exit 3: changes)"},
+    {"--resume", "RUN", take_resume, "go on with a run that ended early (an id, or last)"},
+    {"--accept-script-change", NULL, take_accept_changes,
+     "with --resume: though the script is not what it was"},
+    {"--journal", "FILE", take_journal, "record this run in FILE (a name that ends in .db)"},
+    {"--no-journal", NULL, take_no_journal, "record nothing; the run cannot be resumed or undone"},
     {"--concurrency", "N", take_concurrency, "at most N operations at once, 1 to 1000"},
     {"--rate", "N/s", take_rate, "at most N requests a second"},
     {"--timeout", "S", take_timeout, "give up a request after S seconds"},
     {"--output", "FORMAT", take_output, "print results as text or json"},
     {"--log", "LEVEL", take_log, "log none, error, warning, info, debug or trace"},
     {"--log-format", "FORMAT", take_log_format, "write the log as text or json"},
+    {"--restricted", NULL, take_restricted, "run a script of others: no files, no commands"},
+    {"--manifest", "FILE", take_manifest, "what a restricted script may write; else nothing"},
+    {"--memory-limit", "MIB", take_memory_limit, "most memory for Lua; restricted: 256"},
+    {"--time-limit", "S", take_time_limit, "end the run after S seconds"},
     {"--help", NULL, take_help, "print this and exit"},
     {"--version", NULL, take_version, "print the version and exit"},
     {"--", NULL, take_end, "options end here"},
@@ -232,10 +309,58 @@ static bool take_word(struct options *o, int *index, const struct row *r, const 
     return false;
 }
 
-static bool is_script(const char *word)
+static bool refuse_together(struct buffer *error, const char *a, const char *b)
+{
+    (void)buffer_printf(error, "%s and %s do not go together", a, b);
+    return false;
+}
+
+/* What is typed at a prompt or after -e, and kelp's own commands, are not somebody
+ * else's script. */
+static bool check_restricted(const struct options *o, struct buffer *error)
+{
+    const char *fault = NULL;
+    if (!o->restricted && o->manifest != NULL)
+        fault = "--manifest needs --restricted";
+    else if (o->restricted && (o->action_count > 0 || o->interactive))
+        fault = "--restricted runs a script: it goes with none of -e, -l, -i";
+    else if (o->restricted && o->run == OPTIONS_COMMAND)
+        fault = "--restricted runs a script, not a command (a script's name ends in .lua)";
+    return fault == NULL || (buffer_add_text(error, fault), false);
+}
+
+static bool check_together(const struct options *o, struct buffer *error)
+{
+    if (o->resume != NULL && o->no_journal)
+        return refuse_together(error, "--resume", "--no-journal");
+    if (o->resume != NULL && o->journal != NULL)
+        return refuse_together(error, "--resume", "--journal");
+    if (o->resume != NULL && o->plan)
+        return refuse_together(error, "--resume", "--plan");
+    if (o->journal != NULL && o->no_journal)
+        return refuse_together(error, "--journal", "--no-journal");
+    return check_restricted(o, error);
+}
+
+bool options_is_script(const char *word)
 {
     size_t size = strlen(word);
     return strchr(word, '/') != NULL || (size > 4 && strcmp(word + size - 4, ".lua") == 0);
+}
+
+/* Every command takes --plan among its own words too. */
+static void take_plan_of_command(struct options *o)
+{
+    int kept = o->script + 1;
+    bool ended = false;
+    for (int i = kept; i < o->argc; i++) {
+        ended |= strcmp(o->argv[i], "--") == 0;
+        if (!ended && strcmp(o->argv[i], "--plan") == 0)
+            o->plan = true;
+        else
+            o->argv[kept++] = o->argv[i];
+    }
+    o->argc = kept;
 }
 
 void options_defaults(struct options *o)
@@ -268,9 +393,11 @@ bool options_parse(struct options *o, int argc, char **argv, struct buffer *erro
         o->script = i - 1;
     } else if (i < argc) {
         o->script = i;
-        o->run = is_script(argv[i]) ? OPTIONS_SCRIPT : OPTIONS_COMMAND;
+        o->run = options_is_script(argv[i]) ? OPTIONS_SCRIPT : OPTIONS_COMMAND;
+        if (o->run == OPTIONS_COMMAND)
+            take_plan_of_command(o);
     }
-    return true;
+    return check_together(o, error);
 }
 
 void options_free(struct options *o)

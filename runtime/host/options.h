@@ -1,8 +1,8 @@
 /* options: the program's command line.
  *
  * Options end at the first word that is none: the script or the command, whose
- * own arguments are not looked at. Nothing is copied: the texts are those of
- * argv, which must outlive the struct. */
+ * own arguments are not looked at, but for a command's --plan. Nothing is copied:
+ * the texts are those of argv, which must outlive the struct. */
 #ifndef KELP_HOST_OPTIONS_H
 #define KELP_HOST_OPTIONS_H
 
@@ -38,13 +38,26 @@ struct options {
     bool help;
 
     bool simulator;
+    bool plan;           /* show what would be changed, change nothing */
+    bool no_journal;
+    bool accept_changes; /* --resume goes on though the script is another */
+    const char *journal; /* the file to record in; NULL: one in the state folder */
+    const char *resume;  /* the run to go on with, or NULL */
     bool json_output;
     bool log_json;
     enum log_level log_level;
     int concurrency; /* operations under way at once; 0: not given */
     double rate;     /* requests a second; 0: not given */
     double timeout;  /* seconds for one request; 0: not given */
+
+    bool restricted;      /* the script is somebody else's */
+    const char *manifest; /* the file that says what it may do; NULL: not given */
+    size_t memory_limit;  /* bytes of Lua values; 0: not given */
+    double time_limit;    /* seconds for the whole run; 0: not given */
 };
+
+/* True for a word that names a script: a path, or a name that ends in ".lua". */
+bool options_is_script(const char *word);
 
 /* What holds when nothing is given. */
 void options_defaults(struct options *o);

@@ -11,6 +11,7 @@ local kelp = {
   --- Where a connector's API is: see the table of options in README.md.
   confluent = targets.confluent,
   upstash = targets.upstash,
+  connect = targets.connect,
   --- The target of that name in the targets file.
   target = targets.named,
 
@@ -21,6 +22,8 @@ local kelp = {
   each = bulk.each,
   map = bulk.map,
   async = bulk.async,
+  --- once(label, fn): what fn returned the first time, also when the run is gone on with.
+  once = require "kelp.once",
   --- Waits without holding up other tasks.
   sleep = raw.sleep,
   --- encode, decode and null: exact with integers of up to 64 bits.

@@ -3,6 +3,12 @@
 
 local raw = require "kelp.raw"
 local reconcile = require "kelp.reconcile"
+local write = require "kelp.write"
+local settings = require "kelp.settings"
+local offsets = require "kelp.offsets"
+
+-- Under --plan, what the script's writes would have made is seen by its reads.
+local read = settings.plan and require("kelp.plan").read or raw.exchange
 
 local operation = {}
 local verb = {}
@@ -13,6 +19,12 @@ local function refuse(target, kind, name, of, message, fields)
   fields.target, fields.provider = target.label, target.provider
   fields.verb, fields.connector, fields.sent = name, of, "no"
   error(raw.error(kind, message, fields), 0)
+end
+
+local function need(target, name)
+  if not target.can[name] then
+    refuse(target, "unsupported", name, nil, ("kelp does not offer %s there"):format(name))
+  end
 end
 
 local function check_options(name, options, known)
@@ -57,7 +69,7 @@ end
 -- The one connector of that name, or nil; two of one name are an error that
 -- tells both ids, since any choice between them would be a guess.
 local function pick(target, what, name)
-  local found = with_name(raw.exchange(target, "list"), name)
+  local found = with_name(read(target, "list"), name)
   if #found > 1 then
     local ids = {}
     for i, c in ipairs(found) do ids[i] = c.id end
@@ -90,8 +102,13 @@ end
 
 -- The config as it will be sent; an error in it says which connector it was for.
 local function normalise(target, what, of, config, name)
-  local ok, result = pcall(raw.normalise, config, name)
-  if ok then return result end
+  local ok, result, has_null
+  if what == "update" then
+    ok, result, has_null = pcall(raw.changes, config)
+  else
+    ok, result = pcall(raw.normalise, config, name)
+  end
+  if ok then return result, has_null end
   if raw.is_error(result) then
     result.target, result.provider = target.label, target.provider
     result.verb, result.connector, result.sent = what, of, "no"
@@ -111,7 +128,15 @@ local function named(at, name, f, ...)
 end
 
 local function exchange(target, what, at, name)
-  return named(at, name, raw.exchange, target, what, at)
+  return named(at, name, read, target, what, at)
+end
+
+-- A key that the script gives a write, to know it again when it is gone on with.
+local function check_key(what, key)
+  if key ~= nil and (type(key) ~= "string" or key == "") then
+    raw.misuse(("%s: key must be a string"):format(what))
+  end
+  return key
 end
 
 -- ---- reading ----
@@ -139,7 +164,10 @@ end
 
 function verb.list(target, filter)
   local match = matcher(filter)
-  local list = raw.exchange(target, "list")
+  local list = read(target, "list")
+  if write.resumed() then
+    for _, c in ipairs(list) do raw.journal_saw(target, c.name) end
+  end
   if match then
     local kept = {}
     for _, c in ipairs(list) do
@@ -154,8 +182,14 @@ function verb.list(target, filter)
   return list
 end
 
+-- Kafka Connect has no status of a connector that no worker has been given yet.
+local function is_unassigned(target, failure)
+  return target.can.assigns_later and raw.is_error(failure) and failure.kind == "not_found"
+end
+
 function verb.get(target, connector)
   local name = name_of("get", connector)
+  if write.resumed() then raw.journal_saw(target, name) end
   if target.can.address_by_id then
     if at_hand(target, connector) then
       return exchange(target, "get", connector.id, name)
@@ -164,8 +198,13 @@ function verb.get(target, connector)
     if not found then absent(target, "get", name) end
     return found
   end
-  local c = raw.exchange(target, "get", name)
-  local status = raw.exchange(target, "status", name)
+  local c = read(target, "get", name)
+  local ok, status = pcall(read, target, "status", name)
+  if not ok then
+    if not is_unassigned(target, status) then error(status, 0) end
+    c.state = "unassigned"
+    return c
+  end
   c.state, c.error, c.tasks = status.state, status.error, status.tasks or c.tasks
   return c
 end
@@ -184,20 +223,61 @@ function verb.create(target, name, config, options)
     raw.misuse(("create: a name expected, got %s"):format(type(name)))
   end
   check_config("create", config)
-  check_options("create", options, {})
+  options = check_options("create", options, { key = true, offsets = true, state = true })
+  check_key("create", options.key)
   raw.check_name(name)
-  normalise(target, "create", name, config, not target.can.address_by_id and name or nil)
+  local start = offsets.check_start({ refuse = refuse }, target, name, options)
+  local request = normalise(target, "create", name, config,
+    not target.can.address_by_id and name or nil)
+  local entry, recorded = write.begin(target, "create", name, request, options.key)
+  if recorded then return recorded end
   -- Names are not documented to be unique where connectors go by id, so the
   -- provider cannot be trusted to refuse a second one.
-  if target.can.address_by_id then
-    local found = with_name(raw.exchange(target, "list"), name)
+  if (target.can.address_by_id or settings.plan) and not entry.in_doubt then
+    local found = with_name(read(target, "list"), name)
     if #found > 0 then
       refuse(target, "exists", "create", name,
-        ("a connector '%s' exists already (id %s)"):format(name, found[1].id),
-        { id = found[1].id })
+        ("a connector '%s' exists already%s"):format(name,
+          found[1].id and (" (id %s)"):format(found[1].id) or ""), { id = found[1].id })
     end
   end
-  return reconcile.create(target, name, config)
+  return write.carry_out(entry, nil, offsets.create, target, name, config, start, options.state)
+end
+
+-- What is there of that name, or nil: for the record.
+local function config_if_there(target, name)
+  local ok, c = pcall(read, target, "get", name)
+  if ok then return c end
+  if raw.is_error(c) and c.kind == "not_found" then return nil end
+  error(c, 0)
+end
+
+-- The connector as it is, as far as it need not be asked for, and its address. Only
+-- what is recorded is worth a request where the name is the address: the config of
+-- what is updated, the state of what is paused, both of what is deleted.
+local function current_of(target, what, connector)
+  local name = name_of(what, connector)
+  local can, plan = target.can, settings.plan
+  if can.address_by_id then
+    if at_hand(target, connector) then
+      return plan and read(target, "get", connector.id) or connector, connector.id
+    end
+    local found = pick(target, what, name)
+    if not found then absent(target, what, name) end
+    return found, found.id
+  end
+  if not write.wants_before() then return nil, name end
+  local config = what == "update" or what == "delete"
+  local known = type(connector) == "table" and connector.target == target and not plan
+  if known and connector.state and (connector.config or not config) then
+    return connector, name
+  end
+  local c = (config or plan) and read(target, "get", name)
+  if c and what == "update" then return c, name end
+  local status = read(target, "status", name)
+  if not c then return status, name end
+  c.state = status.state
+  return c, name
 end
 
 local function sorted_keys(set)
@@ -210,7 +290,6 @@ end
 -- Splits changes into what to set and what to remove (kelp.null).
 local function split(changes)
   local set, removed = {}, {}
-  if not raw.has_null(changes) then return changes, removed end
   for key, value in pairs(changes) do
     if value == raw.json.null then removed[key] = true else set[key] = value end
   end
@@ -238,11 +317,34 @@ local function overlay(target, name, config, changes, removed, keep_masked)
   return result
 end
 
+-- Changes these keys in one request. Where the worker turns out to be too old for
+-- it, the target's updates read and replace from then on.
+local function merge(entry, target, at, name, set, removed, keep_masked)
+  if next(removed) then
+    entry.members = {}
+    for key in pairs(removed) do entry.members[key] = raw.json.null end
+  end
+  local ok, result = pcall(reconcile.config, entry, target, "update", at, name, set)
+  entry.members = nil
+  if ok then return result end
+  local lacks = raw.is_error(result) and (result.status == 404 or result.status == 405)
+  if not (lacks and target.can.put) then error(result, 0) end
+  local current = raw.exchange(target, "get", name)
+  target.can.merge = false
+  local config = overlay(target, name, current.config or {}, set, removed, keep_masked)
+  entry.keep_masked, entry.config = keep_masked, config
+  return reconcile.config(entry, target, "put", name, name, config)
+end
+
 function verb.update(target, connector, changes, options)
   check_config("update", changes)
-  options = check_options("update", options, { keep_masked = true })
-  local set, removed = split(changes)
+  options = check_options("update", options, { keep_masked = true, key = true })
+  check_key("update", options.key)
   local shown, can = name_of("update", connector), target.can
+  -- Bad values are refused before the first of several requests.
+  local request, has_null = normalise(target, "update", shown, changes)
+  local set, removed = request, {}
+  if has_null then set, removed = split(request) end
   if next(removed) and not can.remove_keys then
     refuse(target, "unsupported", "update", shown,
       ("a key cannot be removed there: %s"):format(table.concat(sorted_keys(removed), ", ")))
@@ -250,32 +352,41 @@ function verb.update(target, connector, changes, options)
   if removed.name or removed["connector.class"] then
     refuse(target, "invalid", "update", shown, "name and connector.class cannot be removed")
   end
-  if not next(changes) then
+  if not next(request) then
     refuse(target, "invalid", "update", shown, "there is nothing to change: the table is empty")
   end
-  if can.merge and at_hand(target, connector) then
-    return named(connector.id, shown, reconcile.config, target, "update", connector.id, shown, set)
-  end
-  -- Bad values are refused before the first of several requests.
-  normalise(target, "update", shown, set)
-  local at, name = address(target, "update", connector)
+  local entry, recorded = write.begin(target, "update", shown, request, options.key)
+  if recorded then return recorded end
   if can.merge then
-    return named(at, name, reconcile.config, target, "update", at, name, set)
+    local before, at = current_of(target, "update", connector)
+    return named(at, shown, write.carry_out, entry, before, merge, target, at, shown, set, removed,
+      options.keep_masked)
   end
-  local current = raw.exchange(target, "get", name)
-  local config = overlay(target, name, current.config or {}, set, removed, options.keep_masked)
-  return reconcile.config(target, "put", name, name, config, { keep_masked = options.keep_masked })
+  local current = read(target, "get", shown)
+  local config = overlay(target, shown, current.config or {}, set, removed, options.keep_masked)
+  entry.keep_masked, entry.config = options.keep_masked, config
+  return write.carry_out(entry, current, reconcile.config, target, "put", shown, shown, config)
 end
 
 function verb.put(target, connector, config, options)
   check_config("put", config)
-  check_options("put", options, {})
+  options = check_options("put", options, { key = true })
+  check_key("put", options.key)
   local name = name_of("put", connector)
   local wanted = normalise(target, "put", name, config,
     not target.can.address_by_id and name or nil)
-  if target.can.put then return reconcile.config(target, "put", name, name, config) end
+  local entry, recorded = write.begin(target, "put", name, wanted, options.key)
+  if recorded then return recorded end
+  entry.config = wanted
+  if target.can.put then
+    local before = write.wants_before() and config_if_there(target, name) or nil
+    return write.carry_out(entry, before, reconcile.config, target, "put", name, name, wanted)
+  end
   local current = pick(target, "put", name)
-  if not current then return reconcile.create(target, name, config) end
+  local made_it = entry.in_doubt and not (entry.found and entry.found.before)
+  if not current or made_it then
+    return write.carry_out(entry, nil, reconcile.create, target, name, wanted)
+  end
   local extra = {}
   for key in pairs(current.config or {}) do
     if wanted[key] == nil then extra[key] = true end
@@ -285,15 +396,19 @@ function verb.put(target, connector, config, options)
       ("a key cannot be removed there, and the connector has more than the new config: %s")
         :format(table.concat(sorted_keys(extra), ", ")), { keys = sorted_keys(extra) })
   end
-  return named(current.id, name, reconcile.config, target, "update", current.id, name, config)
+  return named(current.id, name, write.carry_out, entry, current, reconcile.config, target,
+    "update", current.id, name, wanted)
 end
 
+local restarts = { all = "restart_tasks", failed = "restart_failed" }
+
 function verb.restart(target, connector, options)
-  options = check_options("restart", options, { tasks = true, at_most_once = true })
+  options = check_options("restart", options, { tasks = true, at_most_once = true, key = true })
+  check_key("restart", options.key)
   local name = name_of("restart", connector)
   local tasks = options.tasks
   if tasks ~= nil then
-    if tasks ~= "all" and tasks ~= "failed" and math.type(tasks) ~= "integer" then
+    if not restarts[tasks] and not (math.type(tasks) == "integer" and tasks >= 0) then
       raw.misuse("restart: tasks must be \"all\", \"failed\" or a task's number")
     end
     if not target.can.restart_tasks then
@@ -301,21 +416,59 @@ function verb.restart(target, connector, options)
         "only the whole connector can be restarted there, not chosen tasks")
     end
   end
-  local at = address(target, "restart", connector)
-  return named(at, name, reconcile.event, target, "restart", at, name, options.at_most_once)
+  local entry, recorded = write.begin(target, "restart", name, tasks and { tasks = tasks } or nil,
+    options.key)
+  if recorded then return recorded end
+  local before, at
+  if settings.plan then
+    before, at = current_of(target, "restart", connector)
+  else
+    at = address(target, "restart", connector)
+  end
+  entry.task = math.type(tasks) and tasks or nil
+  local how = tasks == nil and "restart" or restarts[tasks] or "restart_task"
+  return named(at, name, write.carry_out, entry, before, reconcile.event, target, how, at, name,
+    options.at_most_once)
+end
+
+-- True when the connector is not the one that an earlier run meant: made anew since.
+local function is_another(entry, current)
+  local before = entry.found and entry.found.before and raw.json.decode(entry.found.before)
+  return type(before) == "table" and before.id ~= nil and current ~= nil
+    and current.id ~= nil and current.id ~= before.id
 end
 
 function verb.delete(target, connector, options)
-  check_options("delete", options, {})
-  local at, name = address(target, "delete", connector)
-  return named(at, name, reconcile.delete, target, at, name)
+  options = check_options("delete", options, { key = true })
+  check_key("delete", options.key)
+  local name = name_of("delete", connector)
+  local entry, recorded = write.begin(target, "delete", name, nil, options.key)
+  if recorded then return recorded end
+  local ok, before, at = pcall(current_of, target, "delete", connector)
+  if not ok then
+    -- What an earlier run may have deleted, and is not there, is deleted.
+    if not (entry.in_doubt and raw.is_error(before) and before.kind == "not_found") then
+      error(before, 0)
+    end
+    before, at = nil, nil
+  end
+  local gone = entry.in_doubt and (not at or is_another(entry, before))
+  return named(at or name, name, write.carry_out, entry, before,
+    gone and function() return true end or reconcile.delete, target, at, name)
 end
 
-for _, name in ipairs { "pause", "resume" } do
+for _, name in ipairs { "pause", "resume", "stop" } do
   verb[name] = function(target, connector, options)
-    check_options(name, options, {})
-    local at, shown = address(target, name, connector)
-    return named(at, shown, reconcile.state, target, name, at)
+    options = check_options(name, options, { key = true })
+    check_key(name, options.key)
+    local shown = name_of(name, connector)
+    if not target.can[name] then
+      refuse(target, "unsupported", name, shown, ("kelp does not offer %s there"):format(name))
+    end
+    local entry, recorded = write.begin(target, name, shown, nil, options.key)
+    if recorded then return recorded end
+    local before, at = current_of(target, name, connector)
+    return named(at, shown, write.carry_out, entry, before, reconcile.state, target, name, at)
   end
 end
 
@@ -361,6 +514,13 @@ local function wait_failed(target, name, c, options, kind, why)
   error(raw.error(kind, why:format(options.state) .. reason, fields), 0)
 end
 
+-- Confluent Cloud takes a bad update and says so only here.
+local function is_rejected(c)
+  return c.error ~= nil
+    and (c.error:find("continues to operate on a previous configuration", 1, true) ~= nil
+      or c.error:find("Unable to validate configuration. If an update was made", 1, true) ~= nil)
+end
+
 function verb.wait(target, connector, options)
   options = wait_options(options)
   local at, name = address(target, "wait", connector)
@@ -369,16 +529,26 @@ function verb.wait(target, connector, options)
   while true do
     local ok, c = pcall(exchange, target, "status", at, name)
     local now = raw.now()
+    if not ok and is_unassigned(target, c) and now - start >= options.settle then
+      ok, c = pcall(verb.get, target, name)
+    end
     if ok then
       last = c
       local state = health(c)
-      if state == options.state then
+      -- A worker shows a connector as running before it has made its tasks.
+      local early = state == "running" and target.can.assigns_later
+        and #(c.tasks or {}) == 0 and now - start < options.settle
+      if state == options.state and not early then
         c.state = state
         return c
       end
       if state == "failed" then
         failed_since = failed_since or now
         if now - failed_since >= options.grace then
+          if is_rejected(c) then
+            wait_failed(target, name, c, options, "invalid",
+              "its last update was rejected, and it goes on with the config before that")
+          end
           wait_failed(target, name, c, options, "conflict",
             "it failed while waited for to be %s")
         end
@@ -400,13 +570,13 @@ function verb.wait(target, connector, options)
   end
 end
 
--- Verbs that none of these providers offers, or not through kelp yet: a clear
--- refusal before any request, where a misspelt name is an ordinary Lua error.
-for _, name in ipairs { "stop", "tasks", "validate", "plugins", "translate", "offsets",
-                        "alter_offsets", "reset_offsets" } do
-  verb[name] = function(target)
-    refuse(target, "unsupported", name, nil, ("kelp does not offer %s there"):format(name))
-  end
+-- The verbs that take more room, over what is above.
+local shared = {
+  refuse = refuse, need = need, check_options = check_options, check_config = check_config,
+  check_key = check_key, name_of = name_of, normalise = normalise,
+}
+for _, module in ipairs { offsets, (require "kelp.validate") } do
+  for name, call in pairs(module.verbs(shared)) do verb[name] = call end
 end
 
 -- Puts the verbs on targets, and those about one connector on connectors.

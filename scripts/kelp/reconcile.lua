@@ -116,11 +116,32 @@ local function look_for(target, name)
   return found[1] and found
 end
 
+-- True when the config has a key that was to go: one that an update takes out, or
+-- one that is not in what was put in its place.
+local function has_more(shown, sent, verb, entry)
+  for key in pairs(entry.members or {}) do
+    if shown[key] ~= nil then return true end
+  end
+  for key in pairs(verb == "put" and shown or {}) do
+    if sent[key] == nil and key ~= "name" and not raw.is_injected(key) then return true end
+  end
+  return false
+end
+
 -- The connector, if it shows the config that was sent. Secrets are not shown, so
 -- with one in it nothing can be said.
-local function look_for_config(target, at, wanted)
+local function look_for_config(target, at, wanted, verb, entry)
   local shown = raw.exchange(target, "get", at)
-  return not has_secret(wanted) and matches(shown.config or {}, wanted) and shown or nil
+  local config = shown.config or {}
+  return not has_secret(wanted) and matches(config, wanted)
+    and not has_more(config, wanted, verb, entry) and shown or nil
+end
+
+-- Stands for the failure of a try in an earlier run, of which nobody knows what came.
+local function earlier(target, verb, name)
+  return raw.error("unknown_outcome", "the run was broken off",
+    { target = target.label, provider = target.provider, verb = verb, connector = name,
+      sent = "maybe", outcome = "ambiguous" })
 end
 
 local function doubt(target, name)
@@ -132,11 +153,16 @@ local function doubts(target, name)
   return doubtful[target] and doubtful[target][name]
 end
 
-local function create(target, name, config)
+local function create(target, name, config, entry)
   local wanted = raw.normalise(config, not target.can.address_by_id and name or nil)
   local previous
-  for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, "create", name, config)
+  for attempt = entry.in_doubt and 0 or 1, target.attempts do
+    local ok, result = false, nil
+    if attempt == 0 then
+      result = earlier(target, "create", name)
+    else
+      ok, result = pcall(raw.exchange, target, "create", name, config, entry)
+    end
     if ok then return result end
     local exists_now = raw.is_error(result) and result.kind == "exists" and previous ~= nil
     if not is_ambiguous(result) and not exists_now then
@@ -169,8 +195,10 @@ local function create(target, name, config)
         found[1].target = target
         return found[1]
       end
-      error(raw.error("exists",
-        "a connector of that name exists with another config, made by somebody else meanwhile",
+      error(raw.error(entry.in_doubt and "unknown_outcome" or "exists",
+        entry.in_doubt and "a connector of that name exists with another config: ours, changed "
+          .. "since, or somebody else's"
+        or "a connector of that name exists with another config, made by somebody else meanwhile",
         { target = target.label, provider = target.provider, verb = "create", connector = name,
           sent = "maybe", attempts = attempt, id = found[1].id }), 0)
     end
@@ -184,10 +212,13 @@ local function create(target, name, config)
   end
 end
 
+-- `entry` in the functions below is of write.begin: the options of every exchange
+-- that writes, and `in_doubt` when an earlier run may have sent it.
+
 --- Makes the connector once: at most one create of ours takes effect, or the
 --- error is `unknown_outcome` and names it.
-function reconcile.create(target, name, config)
-  local ok, result = pcall(create, target, name, config)
+function reconcile.create(entry, target, name, config)
+  local ok, result = pcall(create, target, name, config, entry)
   local entry = doubts(target, name)
   if entry and (ok or raw.is_error(result)
       and (result.kind == "unknown_outcome" or result.kind == "exists")) then
@@ -199,11 +230,19 @@ end
 
 --- Writes a config (verb "update" or "put"): sends it again unless the provider
 --- shows that it has it.
-function reconcile.config(target, verb, at, name, config, options)
+function reconcile.config(entry, target, verb, at, name, config)
   local unknown = "whether the config was changed is not known: %s"
   local wanted, previous
+  if entry.in_doubt then
+    wanted = raw.normalise(config)
+    local shown = look_for_config(target, at, wanted, verb, entry)
+    if shown then
+      say(target, verb, name, "outcome was in doubt; the config is there")
+      return shown
+    end
+  end
   for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, verb, at, config, options)
+    local ok, result = pcall(raw.exchange, target, verb, at, config, entry)
     if ok then return result end
     if not is_ambiguous(result) then
       if previous then interrupted(previous, result, attempt, unknown) end
@@ -214,9 +253,10 @@ function reconcile.config(target, verb, at, name, config, options)
     local looked, shown
     local refused = same_answer(previous, result) and not has_secret(wanted)
     if refused then
-      looked, shown = pcall(until_settled, target, look_for_config, target, at, wanted)
+      looked, shown = pcall(until_settled, target, look_for_config, target, at, wanted, verb,
+        entry)
     else
-      looked, shown = pcall(look_for_config, target, at, wanted)
+      looked, shown = pcall(look_for_config, target, at, wanted, verb, entry)
     end
     if looked and shown then
       say(target, verb, name, "outcome was in doubt; the config is there")
@@ -233,11 +273,15 @@ end
 
 --- Restarts: whether one happened cannot be seen afterwards, so it is sent again
 --- (at least once), unless `at_most_once`.
-function reconcile.event(target, verb, at, name, at_most_once)
+function reconcile.event(entry, target, verb, at, name, at_most_once)
   local unknown = "whether it was restarted is not known: %s"
   local previous
+  if entry.in_doubt then
+    previous = earlier(target, verb, name)
+    if at_most_once then give_up(previous, 0, "unknown_outcome", unknown) end
+  end
   for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, verb, at)
+    local ok, result = pcall(raw.exchange, target, verb, at, nil, entry)
     if ok then return result end
     if not is_ambiguous(result) then
       if previous then interrupted(previous, result, attempt, unknown) end
@@ -252,11 +296,11 @@ function reconcile.event(target, verb, at, name, at_most_once)
   end
 end
 
-local function delete(target, at, name)
+local function delete(entry, target, at, name)
   local unknown = "whether it was deleted is not known: %s"
-  local previous
+  local previous = entry.in_doubt and earlier(target, "delete", name) or nil
   for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, "delete", at)
+    local ok, result = pcall(raw.exchange, target, "delete", at, nil, entry)
     if ok then return result end
     if previous and raw.is_error(result) and result.kind == "not_found" then return true end
     if not is_ambiguous(result) then
@@ -273,8 +317,8 @@ local function delete(target, at, name)
 end
 
 --- Deletes: absent after an attempt that may have worked is deleted.
-function reconcile.delete(target, at, name)
-  local result = delete(target, at, name)
+function reconcile.delete(entry, target, at, name)
+  local result = delete(entry, target, at, name)
   local entry = doubts(target, name)
   if entry and not entry.deleted[at] then
     entry.deleted[at], entry.expected = true, entry.expected - 1
@@ -282,11 +326,24 @@ function reconcile.delete(target, at, name)
   return result
 end
 
---- Sets a state (verb "pause" or "resume"): the engine sends it again by itself,
---- so its last failure may hide that an earlier try was carried out.
-function reconcile.state(target, verb, at)
-  local ok, result = pcall(raw.exchange, target, verb, at)
+local reached = { pause = "paused", resume = "running", stop = "stopped" }
+
+--- Sets a state (verb "pause", "resume" or "stop"): the engine sends it again by
+--- itself, so its last failure may hide that an earlier try was carried out. It does
+--- not go on to another server with it: that is done here, once, after a look.
+function reconcile.state(entry, target, verb, at)
+  local ok, result = pcall(raw.exchange, target, verb, at, nil, entry)
   if ok then return result end
+  if target.can.asks_elsewhere and raw.is_error(result) and result.doubt
+      and not is_cancelled(result) then
+    say(target, verb, at, ("outcome in doubt (%s); looking at its state"):format(result.message))
+    local looked, now = pcall(raw.exchange, target, "status", at)
+    if looked and now.state == reached[verb] then return true end
+    if looked then
+      local again, answer = pcall(raw.exchange, target, verb, at, nil, entry)
+      if again then return answer end
+    end
+  end
   if raw.is_error(result) and result.doubt then
     give_up(result, result.attempts, "unknown_outcome",
       "whether it was carried out is not known: %s")
@@ -300,7 +357,8 @@ local function surplus(target, names)
   local ids = {}
   for _, c in ipairs(raw.exchange(target, "list")) do
     local entry = names[c.name]
-    if entry and not entry.deleted[c.id or c.name] then
+    -- By a name alone nobody can tell what was deleted from what was made after that.
+    if entry and not (target.can.address_by_id and entry.deleted[c.id]) then
       ids[c.name] = ids[c.name] or {}
       table.insert(ids[c.name], c.id or c.name)
     end

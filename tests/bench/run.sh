@@ -5,7 +5,7 @@
 #   run.sh [--check] [KELP [WORKLOAD...]]
 #
 # KELP is the program to measure (build/kelp; a Release build). Workloads, all
-# unless some are named: update many slow long tls list startup. --check: exit 1
+# unless some are named: update many slow long tls list startup journal. --check: exit 1
 # when an aim is missed. The Python clients run under $PYTHON (python3).
 #
 # CPU time is user and system time of the client's process from its start to its
@@ -24,6 +24,7 @@ startup  wall kelp curl 1.0
 '
 
 repeats=3
+journals= # the folder of the workload that records
 startups=50
 not_offered=77 # what update.lua answers when this kelp has no kelp.each
 
@@ -38,7 +39,7 @@ if [ "${1:-}" = --check ]; then
 fi
 kelp=${1:-$here/../../build/kelp}
 [ $# -eq 0 ] || shift
-workloads=${*:-update many slow long tls list startup}
+workloads=${*:-update many slow long tls list startup journal}
 
 fail() {
   echo "run.sh: $*" >&2
@@ -197,7 +198,12 @@ update() {
   case $client in
   raw) set -- "$work/raw_client" "$base/update-connector/$connector" "$operations" \
     "$concurrency" "$config" ;;
-  kelp) set -- "$kelp" "$here/update.lua" "$base" "$operations" "$concurrency" "$config" ;;
+  kelp)
+    # A journal of its own for each run, or none.
+    journal=--no-journal
+    [ -z "$journals" ] || journal=--journal=$journals/$(ls "$journals" | wc -l).db
+    set -- "$kelp" "$journal" "$here/update.lua" "$base" "$operations" "$concurrency" "$config"
+    ;;
   go) set -- "$work/go_client" update "$base" "$connector" "$operations" "$concurrency" \
     "$config" ;;
   *) set -- "$python" "$here/${client}_client.py" update "$base" "$connector" "$operations" \
@@ -291,7 +297,7 @@ updates() {
   printf ' (median of %s)\n' "$times"
   start_server --delay "$delay"
   offered=0
-  "$kelp" "$here/update.lua" "$base" 0 "$concurrency" "$config" || offered=$?
+  "$kelp" --no-journal "$here/update.lua" "$base" 0 "$concurrency" "$config" || offered=$?
   if [ "$offered" -eq "$not_offered" ]; then
     echo "  skipped: this kelp has no kelp.each"
   else
@@ -316,6 +322,17 @@ updates_tls() {
   take_turns $repeats tls "raw kelp go" update 5000 32
   table tls 5000 raw kelp go
   stop_nginx
+  echo
+}
+
+# The workload many with every update recorded on disk; Go records nothing.
+updates_recorded() {
+  journals=$work/journals
+  mkdir "$journals"
+  updates journal $repeats 5000 32 0 "kelp go"
+  set -- "$journals"/*.db
+  echo "journal: $(wc -c <"$1" | awk '{ printf "%.0f", $1 / 5000 }') bytes an operation"
+  journals=
   echo
 }
 
@@ -381,6 +398,7 @@ for workload in $workloads; do
   tls) updates_tls ;;
   list) lists ;;
   startup) startup ;;
+  journal) updates_recorded ;;
   *) fail "there is no workload $workload" ;;
   esac
 done

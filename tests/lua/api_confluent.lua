@@ -249,8 +249,9 @@ end
 function TestConfluent:test_an_accepted_update_can_fail_later()
   local c = self.target:update("inventory-cdc", { ["tasks.max"] = "none" }, { keep_masked = true })
   lu.assertEquals(c.name, "inventory-cdc")
-  local problem = support.raises("conflict", self.target.wait, self.target, "inventory-cdc",
+  local problem = support.raises("invalid", self.target.wait, self.target, "inventory-cdc",
     { grace = 0 })
+  lu.assertStrContains(problem.message, "its last update was rejected")
   lu.assertStrContains(problem.message, "Unable to validate configuration")
   local now = self.target:get "inventory-cdc"
   lu.assertEquals(now.state, "failed")
@@ -374,11 +375,12 @@ end
 
 function TestConfluent:test_what_it_does_not_offer_is_refused_before_any_request()
   local made = self.sim:requests_of(function()
-    for _, verb in ipairs { "stop", "tasks", "validate", "plugins", "translate", "offsets",
-                            "alter_offsets", "reset_offsets" } do
-      local problem = support.raises("unsupported", self.target[verb], self.target, "orders-to-s3")
-      lu.assertEquals(problem.sent, "no")
-      lu.assertEquals(problem.verb, verb)
+    local problem = support.raises("unsupported", self.target.stop, self.target, "orders-to-s3")
+    lu.assertEquals(problem.sent, "no")
+    lu.assertEquals(problem.verb, "stop")
+    for _, state in ipairs { "paused", "stopped" } do
+      support.raises("unsupported", self.target.create, self.target, "new", sink(),
+        { state = state })
     end
     for _, tasks in ipairs { "all", "failed", 0 } do
       support.raises("unsupported", self.target.restart, self.target, "orders-to-s3",

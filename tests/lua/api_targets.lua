@@ -196,7 +196,7 @@ local TARGETS = [[return {
            api_key = env "PROD_KEY", api_secret = command "printf not-a-real-prod-secret",
            base_url = "http://127.0.0.1:1" },
   old = { provider = "upstash", cluster = "c", email = "a@example.com", api_key = env "NOT_SET" },
-  odd = { provider = "connect", url = "x" },
+  odd = { provider = "elsewhere", url = "x" },
 }]]
 
 function TestEnvironment:test_targets_file()

@@ -79,6 +79,18 @@ local function words_of(list)
   return table.concat(words, " ")
 end
 
+-- KELP_ARTEFACTS, a folder: every kelp that a test runs logs all that there is to log, and what it
+-- writes is kept there, for tests/canary to search. Tests that look at the log fail then.
+local artefacts = os.getenv "KELP_ARTEFACTS"
+
+local function done_with(path)
+  if artefacts then
+    run(("mv %s %s"):format(quote(path), quote(artefacts)))
+  else
+    os.remove(path)
+  end
+end
+
 -- Runs kelp with these arguments; what = { env, stdin (a text), stdout (a path), folder,
 -- seconds (until it is killed; 60) }.
 -- Returns { code, how ("exit", "signal"), out, err }.
@@ -90,16 +102,16 @@ function support.kelp(arguments, what)
   if what.folder and program:sub(1, 1) ~= "/" then
     program = os.getenv "PWD" .. "/" .. program
   end
-  local command = ("%s%s timeout -s KILL %d %s %s <%s >%s 2>%s"):format(
+  local command = ("%s%s timeout -s KILL %d %s %s%s <%s >%s 2>%s"):format(
     what.folder and "cd " .. quote(what.folder) .. " && " or "", environment(what.env),
-    what.seconds or 60, quote(program), words_of(arguments), quote(input), quote(what.stdout or out), quote(err))
+    what.seconds or 60, quote(program), artefacts and "--log trace " or "", words_of(arguments), quote(input), quote(what.stdout or out), quote(err))
   local _, how, code = os.execute(command)
   local result = {
     code = code, how = how, err = support.read(err),
     out = what.stdout and "" or support.read(out),
   }
-  os.remove(err)
-  os.remove(out)
+  done_with(err)
+  if not what.stdout then done_with(out) end
   return result
 end
 
@@ -205,7 +217,7 @@ function simulator:requests_of(fn, ...)
     local new = count - (before[key] or 0)
     if new ~= 0 then
       local short = key:gsub("/confluent/connect/v1/environments/{environment}/clusters/{cluster}", "")
-        :gsub("/upstash/v2/kafka", "")
+        :gsub("/upstash/v2/kafka", ""):gsub(" /connect/", " /"):gsub(" /connect$", " /")
       made[short] = new
     end
   end
@@ -241,6 +253,15 @@ function simulator:upstash_target(changes)
     email = "somebody@example.com", api_key = "not-a-real-upstash-key" }, changes, "email"))
 end
 
+-- Anonymous unless `changes` says otherwise; as above, each against scripted replies has its own.
+function simulator:connect_target(changes)
+  local options = complete(self, { url = self.connect }, changes, "username")
+  if options.username and not options.password then
+    options.password = "not-a-real-connect-password"
+  end
+  return kelp.connect(options)
+end
+
 -- The simulator that suites share; whoever uses it resets it first.
 local shared
 function support.simulator()
@@ -266,31 +287,8 @@ end
 
 -- ---- what is left ----
 
--- Descriptors of this process: how many are sockets, how many anything else.
-local function descriptors()
-  local stat = assert(io.open "/proc/self/stat")
-  local pid = stat:read "n"
-  stat:close()
-  -- Not through a pipe: its own ends would be counted, one of them only sometimes.
-  local list = support.path "descriptors"
-  run(("ls -l /proc/%d/fd >%s"):format(pid, quote(list)))
-  local text = support.read(list)
-  os.remove(list)
-  local sockets, others, seen = 0, 0, {}
-  for line in text:gmatch "[^\n]+" do
-    local what = line:match "%d+ %-> .*$"
-    if what and what:find("-> socket:", 1, true) then
-      sockets = sockets + 1
-    elseif what then
-      others = others + 1
-      seen[others] = what
-    end
-  end
-  return sockets, others, table.concat(seen, ", ")
-end
-
 -- libcurl keeps this many idle connections (transport_curl.c).
-local IDLE_CONNECTIONS = 64
+local IDLE_CONNECTIONS = 256
 
 local base_sockets, base_others
 
@@ -300,7 +298,7 @@ function support.warm_up()
   target:list()
   support.scripted {}
   collectgarbage()
-  base_sockets, base_others = descriptors()
+  base_sockets, base_others = raw.descriptors()
 end
 
 -- Raises when a task, an exchange or a descriptor is left. The runner itself is one task. The
@@ -315,7 +313,7 @@ function support.check_nothing_left()
   if tasks ~= 1 or exchanges ~= 0 then
     error(("left behind: %d tasks, %d exchanges"):format(tasks - 1, exchanges), 0)
   end
-  local sockets, others, seen = descriptors()
+  local sockets, others, seen = raw.descriptors()
   if others ~= base_others or sockets > base_sockets + IDLE_CONNECTIONS then
     error(("left behind: %d sockets and %d other descriptors, %d and %d at the start: %s")
       :format(sockets, others, base_sockets, base_others, seen), 0)
@@ -328,6 +326,10 @@ function support.close()
   for one in pairs(started) do
     local ok, message = pcall(simulator.stop, one)
     first = first or not ok and message
+  end
+  if folder and artefacts then
+    run(("! test -d %s/.local || mv %s/.local %s/local"):format(quote(folder), quote(folder),
+      quote(artefacts)))
   end
   if folder then run("rm -rf " .. quote(folder)) end
   if first then error(first, 0) end

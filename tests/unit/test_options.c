@@ -216,6 +216,46 @@ static void test_refusals(void **state)
     refused("--=", NULL, "unknown option '--' (kelp --help lists all)");
 }
 
+static void test_restricted(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, "--restricted", "--manifest=m.lua", "--memory-limit", "16", "--time-limit=1.5", "x.lua",
+          NULL);
+    assert_true(p.ok && p.options.restricted);
+    assert_string_equal(p.options.manifest, "m.lua");
+    assert_true(p.options.memory_limit == (size_t)16 * 1024 * 1024);
+    assert_true(p.options.time_limit == 1.5);
+    release(&p);
+    parse(&p, "--restricted", "-", NULL);
+    assert_true(p.ok && p.options.manifest == NULL && p.options.memory_limit == 0);
+    release(&p);
+    static const char *const mixed[][3] = {
+        {"-e", "x = 1", "--restricted runs a script: it goes with none of -e, -l, -i"},
+        {"-l", "os", "--restricted runs a script: it goes with none of -e, -l, -i"},
+        {"-i", "x.lua", "--restricted runs a script: it goes with none of -e, -l, -i"},
+        {"--", "list", "--restricted runs a script, not a command (a script's name ends in .lua)"},
+    };
+    for (size_t i = 0; i < sizeof mixed / sizeof *mixed; i++) {
+        parse(&p, "--restricted", mixed[i][0], mixed[i][1], NULL);
+        assert_false(p.ok);
+        assert_string_equal(buffer_text(&p.error), mixed[i][2]);
+        release(&p);
+    }
+    refused("--manifest", "m.lua", "--manifest needs --restricted");
+    refused("--manifest", "", "--manifest: '' is not a file");
+    static const char *const sizes[] = {"0", "1.5", "-1", "1048577", "16M", ""};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char message[128];
+        snprintf(message, sizeof message,
+                 "--memory-limit: '%s' is not a whole number of MiB from 1 to 1048576", sizes[i]);
+        refused("--memory-limit", sizes[i], message);
+    }
+    refused("--time-limit", "0", "--time-limit: '0' is not a number of seconds such as 30 or 2.5");
+    refused("--time-limit", "200000000",
+            "--time-limit: '200000000' is not a number of seconds such as 30 or 2.5");
+}
+
 static void test_values_are_shown_harmless(void **state)
 {
     (void)state;
@@ -267,7 +307,7 @@ static void test_help_and_parser_agree(void **state)
         assert_string_equal(buffer_text(&p.error), takes ? message : "");
         release(&p);
     }
-    assert_int_equal(options, 15);
+    assert_int_equal(options, 24);
     assert_true(lines <= 40);
     buffer_free(&usage);
 }
@@ -297,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_help_and_version_quit),
         cmocka_unit_test(test_numbers_are_strict),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_restricted),
         cmocka_unit_test(test_values_are_shown_harmless),
         cmocka_unit_test(test_full_error_buffer),
         cmocka_unit_test(test_help_and_parser_agree),

@@ -169,6 +169,7 @@ static bool attempt(const char *url, size_t limit, size_t *asked)
     bool first = *asked == 0;
     struct options options;
     options_defaults(&options);
+    options.no_journal = true;
     size_t descriptors = open_descriptors(url);
     bool through = false;
     char *why = NULL;

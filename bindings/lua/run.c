@@ -1,0 +1,462 @@
+#include "lua/run.h"
+
+#include "base/buffer.h"
+#include "base/digest.h"
+#include "base/secret.h"
+#include "engine/exchange.h"
+#include "engine/journal.h"
+#include "lua/error.h"
+#include "lua/recorded.h"
+#include "lua/target_private.h"
+#include "lua/task.h"
+#include "providers/provider.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A config of 32 MiB is the largest that is sent. */
+enum { MAX_TEXT = 64 * 1024 * 1024 };
+
+struct run {
+    struct engine *engine;
+    const struct run_settings *settings;
+    struct journal *journal; /* NULL: none, or none yet */
+    bool earlier;            /* it is an earlier run's, which this one goes on with */
+    /* Scratch, kept for reuse. */
+    struct buffer request, value;
+};
+
+/* registry[&REGISTRY_KEY] = the run's userdata. User values: */
+enum { COUNTS = 1, SEEN = 2 }; /* writes by key; connectors that reads have shown */
+static char REGISTRY_KEY;
+
+static struct run *run_of(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
+    struct run *r = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return r;
+}
+
+static int run_collect(lua_State *L)
+{
+    struct run *r = lua_touserdata(L, 1);
+    buffer_wipe(&r->request);
+    buffer_wipe(&r->value);
+    return 0;
+}
+
+void run_open(lua_State *L, struct engine *e, const struct run_settings *settings)
+{
+    struct run *r = lua_newuserdatauv(L, sizeof *r, 2);
+    *r = (struct run){.engine = e, .settings = settings};
+    buffer_init(&r->request, MAX_TEXT);
+    buffer_init(&r->value, MAX_TEXT);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, COUNTS);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, SEEN);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, run_collect);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
+}
+
+void run_resume(lua_State *L, struct journal *j, bool earlier)
+{
+    struct run *r = run_of(L);
+    r->journal = j;
+    r->earlier = earlier;
+    engine_set_journal(r->engine, j);
+}
+
+struct journal *run_journal(lua_State *L)
+{
+    return run_of(L)->journal;
+}
+
+struct journal *run_take_back(lua_State *L)
+{
+    struct run *r = run_of(L);
+    if (r == NULL)
+        return NULL; /* the state was never set up */
+    struct journal *j = r->journal;
+    r->journal = NULL;
+    engine_set_journal(r->engine, NULL);
+    return j;
+}
+
+static int raise_fault(lua_State *L, const struct journal_fault *fault)
+{
+    error_push(L, ERROR_JOURNAL, "%s", fault->message);
+    lua_pushliteral(L, "no");
+    lua_setfield(L, -2, "sent");
+    return lua_error(L);
+}
+
+static struct journal *journal_at_hand(lua_State *L, struct run *r)
+{
+    if (r->journal == NULL) {
+        struct journal_fault fault;
+        struct journal *j = r->settings->create(r->settings->context, &fault);
+        if (j == NULL)
+            raise_fault(L, &fault);
+        run_resume(L, j, false);
+    }
+    return r->journal;
+}
+
+static bool records(const struct run *r)
+{
+    return !r->settings->plan && (r->settings->create != NULL || r->journal != NULL);
+}
+
+void run_check(lua_State *L, const struct route *route, const char *verb, int64_t op)
+{
+    if (route->effect == EFFECT_NONE)
+        return;
+    const struct run *r = run_of(L);
+    if (r->settings->plan)
+        luaL_error(L, "%s: nothing is changed while planning", verb);
+    if (op == 0 && records(r))
+        luaL_error(L, "%s: its intent is not in the journal", verb);
+}
+
+/* ---- keys ---- */
+
+/* Where the connector lives, as keys and messages say it: an address that is not
+ * the provider's own tells two places of the same names apart. [-0, +1, m] */
+static const char *push_place(lua_State *L, const struct target *t)
+{
+    const char *usual = t->provider->base_url;
+    if (usual == NULL || strcmp(t->base_url, usual) == 0)
+        return lua_pushstring(L, t->label);
+    return lua_pushfstring(L, "%s at %s", t->label, t->base_url);
+}
+
+/* "create orders on confluent env-1/lkc-2", and #2 for the second such write of
+ * this run; or what the script calls it. [-0, +1, e] */
+static void push_key(lua_State *L, const struct target *t, const char *verb, const char *name,
+                     const char *given)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
+    lua_getiuservalue(L, -1, COUNTS);
+    lua_remove(L, -2);
+    int counts = lua_gettop(L);
+    if (given != NULL) {
+        lua_pushfstring(L, "key %s", given);
+    } else {
+        const char *place = push_place(L, t);
+        lua_pushfstring(L, "%s %s on %s", verb, name, place);
+    }
+    lua_pushvalue(L, -1);
+    lua_rawget(L, counts);
+    lua_Integer n = lua_tointeger(L, -1) + 1;
+    lua_pop(L, 1);
+    if (n > 1 && given != NULL)
+        error_misuse(L, "%s: the key '%s' is used a second time in this run", verb, given);
+    lua_pushvalue(L, -1);
+    lua_pushinteger(L, n);
+    lua_rawset(L, counts);
+    if (n > 1)
+        lua_pushfstring(L, "%s #%I", lua_tostring(L, -1), (LUAI_UACINT)n);
+    lua_replace(L, counts);
+    lua_settop(L, counts);
+}
+
+enum { DIGEST = 17 }; /* 16 digits and a NUL */
+
+/* The request as it is recorded, and its digest; NULL for a verb that has none. */
+static const char *describe(lua_State *L, struct run *r, const char *verb, int request,
+                            char digest[DIGEST])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t sum = digest_quick(verb, strlen(verb));
+    bool any = lua_istable(L, request);
+    buffer_clear(&r->request);
+    if (any && !recorded_request(L, request, &r->request, &sum))
+        luaL_error(L, "not enough memory");
+    for (int i = 0; i < 16; i++)
+        digest[i] = digits[sum >> (60 - 4 * i) & 15];
+    digest[16] = '\0';
+    return any ? buffer_text(&r->request) : NULL;
+}
+
+static void set_text(lua_State *L, const char *field, const char *text)
+{
+    if (text != NULL) {
+        lua_pushstring(L, text);
+        lua_setfield(L, -2, field);
+    }
+}
+
+static void push_op(lua_State *L, const struct journal_op *op)
+{
+    lua_createtable(L, 0, 12);
+    lua_pushinteger(L, op->id);
+    lua_setfield(L, -2, "op");
+    lua_pushstring(L, journal_state_name(op->state));
+    lua_setfield(L, -2, "state");
+    lua_pushnumber(L, op->intended);
+    lua_setfield(L, -2, "intended");
+    lua_pushinteger(L, op->attempts);
+    lua_setfield(L, -2, "attempts");
+    set_text(L, "key", op->key);
+    set_text(L, "verb", op->verb);
+    set_text(L, "place", op->place);
+    set_text(L, "where", op->target);
+    set_text(L, "connector", op->connector);
+    set_text(L, "request", op->request);
+    set_text(L, "before", op->pre_image);
+    set_text(L, "result", op->result);
+    set_text(L, "error", op->error);
+}
+
+static int find(lua_State *L)
+{
+    struct target *t = target_check(L, 1);
+    const char *verb = luaL_checkstring(L, 2), *name = luaL_checkstring(L, 3);
+    const char *given = luaL_optstring(L, 4, NULL);
+    struct run *r = run_of(L);
+    lua_settop(L, 5);
+    if (!records(r))
+        return 0;
+    push_key(L, t, verb, name, given);
+    if (!r->earlier)
+        return 1;
+    struct journal_op op;
+    char digest[DIGEST];
+    if (!journal_find(r->journal, lua_tostring(L, 6), &op))
+        raise_fault(L, journal_fault(r->journal));
+    if (op.id == 0)
+        return 1;
+    if (!journal_reach(r->journal, op.id))
+        raise_fault(L, journal_fault(r->journal));
+    push_op(L, &op);
+    describe(L, r, verb, 5, digest);
+    lua_pushboolean(L, strcmp(digest, op.digest) != 0);
+    lua_setfield(L, -2, "differs");
+    return 2;
+}
+
+static int intend(lua_State *L)
+{
+    const char *key = luaL_checkstring(L, 1);
+    struct target *t = target_check(L, 2);
+    const char *verb = luaL_checkstring(L, 3), *name = luaL_checkstring(L, 4);
+    lua_settop(L, 6);
+    struct run *r = run_of(L);
+    struct journal *j = journal_at_hand(L, r);
+    char digest[DIGEST];
+    struct journal_intent intent = {.key = key, .verb = verb, .connector = name, .digest = digest};
+    intent.target = push_place(L, t);
+    error_push_where(L);
+    intent.place = lua_tostring(L, -1);
+    intent.request = describe(L, r, verb, 5, digest);
+    if (!lua_isnil(L, 6)) {
+        buffer_clear(&r->value);
+        if (!recorded_before(L, 6, strcmp(verb, "update") == 0 ? 5 : 0, &r->value))
+            luaL_error(L, "not enough memory");
+        intent.pre_image = buffer_text(&r->value);
+    }
+    int64_t op;
+    if (!journal_intend(j, &intent, &op))
+        raise_fault(L, journal_fault(j));
+    if (!journal_is_reached(j, op) && !journal_reach(j, op))
+        raise_fault(L, journal_fault(j));
+    lua_pushinteger(L, op);
+    return 1;
+}
+
+/* ---- outcomes ---- */
+
+static enum journal_state check_state(lua_State *L, int index)
+{
+    const char *name = luaL_checkstring(L, index);
+    for (int state = 0; state < JOURNAL_STATES; state++) {
+        if (strcmp(name, journal_state_name((enum journal_state)state)) == 0)
+            return (enum journal_state)state;
+    }
+    return (enum journal_state)luaL_argerror(L, index, "no such state");
+}
+
+/* After the commit: the outcome is on disk, or the script must not go on. */
+static int ended(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    struct journal *j = run_journal(L);
+    if (journal_is_dead(j))
+        raise_fault(L, journal_fault(j));
+    return 0;
+}
+
+static int end(lua_State *L)
+{
+    struct run *r = run_of(L);
+    int64_t op = luaL_checkinteger(L, 1);
+    struct journal_outcome outcome = {.state = check_state(L, 2)};
+    lua_settop(L, 6);
+    outcome.attempts = (int)lua_tointeger(L, 5);
+    struct buffer message;
+    buffer_init(&message, MAX_TEXT);
+    if (!lua_isnil(L, 4)) {
+        size_t size;
+        const char *text = luaL_checklstring(L, 4, &size);
+        bool fits = secret_redact(&message, text, size);
+        lua_pushstring(L, buffer_text(&message));
+        buffer_wipe(&message);
+        if (!fits)
+            luaL_error(L, "not enough memory");
+        outcome.error = lua_tostring(L, -1);
+    }
+    if (!lua_isnil(L, 3)) {
+        buffer_clear(&r->value);
+        if (!recorded_result(L, 3, lua_istable(L, 6) ? 6 : 0, &r->value))
+            luaL_error(L, "not enough memory");
+        outcome.result = buffer_text(&r->value);
+        if (lua_istable(L, 3) && lua_getfield(L, 3, "id") == LUA_TSTRING)
+            outcome.remote_id = lua_tostring(L, -1);
+    }
+    if (!journal_end(r->journal, op, &outcome))
+        raise_fault(L, journal_fault(r->journal));
+    return task_await_commit(L, ended, 0);
+}
+
+static int place(lua_State *L)
+{
+    push_place(L, target_check(L, 1));
+    return 1;
+}
+
+static int sends(lua_State *L)
+{
+    lua_pushinteger(L, engine_sends(run_of(L)->engine, luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+static int undo(lua_State *L)
+{
+    struct journal *j = run_journal(L);
+    if (!journal_undo(j, luaL_checkinteger(L, 1)))
+        raise_fault(L, journal_fault(j));
+    return 0;
+}
+
+/* ---- what is recorded ---- */
+
+static int previous(lua_State *L)
+{
+    struct journal *j = run_journal(L);
+    struct journal_op op;
+    if (!journal_previous(j, luaL_optinteger(L, 1, INT64_MAX), &op))
+        raise_fault(L, journal_fault(j));
+    if (op.id == 0)
+        return 0;
+    push_op(L, &op);
+    return 1;
+}
+
+static void push_seen(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
+    lua_getiuservalue(L, -1, SEEN);
+    lua_remove(L, -2);
+}
+
+static int saw(lua_State *L)
+{
+    struct target *t = target_check(L, 1);
+    const char *name = luaL_checkstring(L, 2);
+    if (!run_of(L)->earlier)
+        return 0;
+    const char *place = push_place(L, t);
+    push_seen(L);
+    lua_pushfstring(L, "%s on %s", name, place);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    return 0;
+}
+
+bool run_has_seen(lua_State *L, const char *connector, const char *place)
+{
+    push_seen(L);
+    lua_pushfstring(L, "%s on %s", connector, place);
+    bool seen = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 2);
+    return seen;
+}
+
+static int take(lua_State *L)
+{
+    struct run *r = run_of(L);
+    const char *name = luaL_checkstring(L, 1);
+    struct journal_fault fault;
+    if (r->journal != NULL)
+        return luaL_error(L, "this run has a journal already");
+    struct journal *j = r->settings->take(r->settings->context, name, &fault);
+    if (j == NULL)
+        raise_fault(L, &fault);
+    run_resume(L, j, true);
+    return 0;
+}
+
+static int value(lua_State *L)
+{
+    struct run *r = run_of(L);
+    char *json = NULL;
+    const char *label = luaL_checkstring(L, 1);
+    if (r->journal == NULL)
+        return 0;
+    if (!journal_value_get(r->journal, label, &json))
+        raise_fault(L, journal_fault(r->journal));
+    if (json == NULL)
+        return 0;
+    lua_pushstring(L, json);
+    free(json);
+    return 1;
+}
+
+static int set_value(lua_State *L)
+{
+    struct run *r = run_of(L);
+    const char *label = luaL_checkstring(L, 1), *json = luaL_checkstring(L, 2);
+    if (!records(r))
+        return 0;
+    struct journal *j = journal_at_hand(L, r);
+    if (!journal_value_set(j, label, json))
+        raise_fault(L, journal_fault(j));
+    lua_settop(L, 2);
+    return task_await_commit(L, ended, 0);
+}
+
+static int records_call(lua_State *L)
+{
+    lua_pushboolean(L, records(run_of(L)));
+    return 1;
+}
+
+static int id(lua_State *L)
+{
+    struct journal *j = run_journal(L);
+    lua_pushstring(L, j != NULL ? journal_run(j)->id : NULL);
+    return 1;
+}
+
+const luaL_Reg run_functions[] = {
+    {"journal_find", find},
+    {"journal_intend", intend},
+    {"journal_end", end},
+    {"place", place},
+    {"journal_sent", sends},
+    {"journal_undo", undo},
+    {"journal_previous", previous},
+    {"journal_saw", saw},
+    {"journal_take", take},
+    {"journal_value", value},
+    {"journal_set_value", set_value},
+    {"journal_records", records_call},
+    {"journal_id", id},
+    {NULL, NULL},
+};

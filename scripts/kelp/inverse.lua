@@ -1,0 +1,261 @@
+-- inverse: what takes back one recorded write. Pure functions over what was recorded (before,
+-- request, result) and the connector as it is now; nothing is sent here.
+
+local raw = require "kelp.raw"
+
+local inverse = {}
+
+-- A value that the journal or the provider does not tell.
+local function is_hidden(value)
+  return type(value) == "table" or raw.is_mask(value)
+end
+
+local function comparable(key, a, b)
+  return not raw.is_injected(key) and not is_hidden(a) and not is_hidden(b)
+    and not raw.is_secret_key(key)
+end
+
+-- True when the two configs are the same as far as both can be seen.
+local function same_config(a, b)
+  a, b = a or {}, b or {}
+  for key, value in pairs(a) do
+    if b[key] == nil and not raw.is_injected(key) then return false end
+    if b[key] ~= nil and comparable(key, value, b[key]) and value ~= b[key] then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil and not raw.is_injected(key) then return false end
+  end
+  return true
+end
+
+local function decode(text)
+  local value = text and raw.json.decode(text)
+  return type(value) == "table" and value or nil
+end
+
+--- What an operation of the journal says: { before, result, request } as tables or nil.
+function inverse.recorded(op)
+  return { before = decode(op.before), result = decode(op.result), request = decode(op.request) }
+end
+
+-- The config that a write left: what its result showed over what was asked for; nil when the
+-- provider did not show it all.
+local function config_left(op, recorded)
+  local shown = recorded.result and recorded.result.config
+  if not shown and op.verb == "update" then return nil end
+  local config = {}
+  for _, part in ipairs { recorded.request or {}, shown or {} } do
+    for key, value in pairs(part) do
+      if value ~= raw.json.null then config[key] = value end
+    end
+  end
+  return config
+end
+
+local function conflict(why, ...) return { action = "conflict", why = why:format(...) } end
+local function nothing(why) return { action = "nothing", why = why } end
+
+local function differing_keys(a, b)
+  local keys = {}
+  for key, value in pairs(a or {}) do
+    if not raw.is_injected(key) and (b[key] == nil
+        or comparable(key, value, b[key]) and value ~= b[key]) then
+      keys[#keys + 1] = key
+    end
+  end
+  for key in pairs(b or {}) do
+    if a[key] == nil and not raw.is_injected(key) then keys[#keys + 1] = key end
+  end
+  table.sort(keys)
+  return table.concat(keys, ", ")
+end
+
+-- Of the keys that an update set, those that are something else now.
+local function changed_since(request, config)
+  local keys = {}
+  for key, value in pairs(request or {}) do
+    local now = config[key]
+    if value == raw.json.null then value = nil end
+    if (now == nil) ~= (value == nil)
+        or now ~= nil and comparable(key, value, now) and value ~= now then
+      keys[#keys + 1] = key
+    end
+  end
+  table.sort(keys)
+  return table.concat(keys, ", ")
+end
+
+-- Why the connector is not the one that the run left, or nil.
+local function is_not_ours(op, recorded, now)
+  local result = recorded.result
+  if not now then return "it is not there any more" end
+  if result and result.id and now.id and result.id ~= now.id then
+    return ("it was made anew by somebody (id %s, not %s)"):format(now.id, result.id)
+  end
+  local left, config = config_left(op, recorded), now.config or {}
+  local keys = left and differing_keys(left, config) or changed_since(recorded.request, config)
+  if keys ~= "" then return "its config was changed since: " .. keys end
+end
+
+local function of_create(op, recorded, now)
+  if not now then return nothing "it is gone already" end
+  local why = is_not_ours(op, recorded, now)
+  if why then return conflict("%s", why) end
+  return { action = "delete", notes = { "its offsets go with it" } }
+end
+
+-- Back to `before`, of which an update recorded only the keys that it set.
+local function of_config(op, recorded, now, can)
+  if not recorded.before then return of_create(op, recorded, now) end
+  local old = recorded.before.config
+  if not old then return conflict "what it was before is not recorded" end
+  local asked = recorded.request or {}
+  local why = is_not_ours(op, recorded, now)
+  if why then
+    if now and changed_since(old, now.config or {}) == "" then
+      return nothing "it is as it was before"
+    end
+    return conflict("%s", why)
+  end
+  local from = {}
+  for key, value in pairs(op.verb == "update" and asked or now.config) do from[key] = value end
+  local changes, notes, any = {}, {}, false
+  for key, value in pairs(from) do
+    if raw.is_injected(key) then
+      -- not ours
+    elseif old[key] == nil then
+      if value == raw.json.null then
+        -- it was not there before either
+      elseif can.remove_keys then
+        changes[key], any = raw.json.null, true
+      else
+        notes[#notes + 1] = key .. " was added and cannot be removed there"
+      end
+    elseif type(asked[key]) == "table" or is_hidden(old[key]) or raw.is_secret_key(key) then
+      if asked[key] ~= nil then
+        notes[#notes + 1] = key .. " stays: its old value was a secret and is not recorded"
+      end
+    elseif old[key] ~= value then
+      changes[key], any = old[key], true
+    end
+  end
+  for key, value in pairs(old) do
+    if from[key] == nil and not raw.is_injected(key) then
+      if is_hidden(value) then
+        notes[#notes + 1] = key .. " was removed; its value was a secret and is not recorded"
+      else
+        changes[key], any = value, true
+      end
+    end
+  end
+  table.sort(notes)
+  if not any then
+    return { action = "nothing", why = #notes > 0 and "it cannot be restored"
+      or "nothing was changed", notes = notes }
+  end
+  return { action = "update", changes = changes, from = now.config, notes = notes }
+end
+
+local back = { running = "resume", paused = "pause", stopped = "stop" }
+local sets = { pause = "paused", resume = "running", stop = "stopped" }
+
+local function of_state(op, recorded, now)
+  local was = recorded.before and recorded.before.state
+  if not now then return conflict "it is not there any more" end
+  if not was then return conflict "what state it was in before is not recorded" end
+  if was == sets[op.verb] then return nothing "it was so before" end
+  if not back[was] then return nothing(("it was %s before"):format(was)) end
+  if now.state == was then return nothing "it is as it was before" end
+  -- What fails or is being moved was still paused or resumed by the run.
+  if (back[now.state] or now.state == "failed") and now.state ~= sets[op.verb]
+      and now.state ~= "failed" then
+    return conflict("it is %s now", now.state)
+  end
+  return { action = back[was] }
+end
+
+local function of_delete(op, recorded, now)
+  local before = recorded.before
+  if now and op.state == "undo_intent" and before and same_config(before.config, now.config) then
+    local left = back[before.state] ~= "resume" and now.state ~= before.state
+    return left and { action = back[before.state] } or nothing "it is there again"
+  end
+  if now then return conflict "a connector of that name is there again" end
+  if not (before and before.config) then return conflict "what was deleted is not recorded" end
+  local config, needs = {}, {}
+  for key, value in pairs(before.config) do
+    if raw.is_injected(key) then
+      goto continue
+    elseif is_hidden(value) then
+      needs[#needs + 1] = key
+    else
+      config[key] = value
+    end
+    ::continue::
+  end
+  table.sort(needs)
+  local state = (before.state == "paused" or before.state == "stopped") and before.state or nil
+  return { action = "create", config = config, needs = needs, state = state,
+    notes = { "made anew: another id, and it starts without its old offsets" } }
+end
+
+local of = { create = of_create, update = of_config, put = of_config, pause = of_state,
+             resume = of_state, stop = of_state, delete = of_delete }
+
+--- What takes the operation back, given the connector as it is `now` (nil: absent) and what its
+--- target `can` do: { action, … }: "delete"; "update" with `changes` and the config
+--- `from` which they lead back; "create" with `config`, the `state` to
+--- leave it in (nil: running) and the keys of secrets that it `needs`; "pause", "resume", "stop"; "nothing" or "conflict" with
+--- `why`. `notes` say what is not restored.
+function inverse.of(op, now, can)
+  local recorded = inverse.recorded(op)
+  if op.state == "intent" or op.state == "unknown" then
+    return conflict "whether it was done is not known; go on with the run first (kelp --resume)"
+  end
+  local compute = of[op.verb]
+  if not compute then return nothing(("a %s cannot be taken back"):format(op.verb)) end
+  local result = compute(op, recorded, now, can)
+  -- What an undo that was broken off may have done already.
+  if op.state == "undo_intent" and result.action == "conflict" and recorded.before and now
+      and same_config(recorded.before.config, now.config) then
+    return nothing "it is as it was before"
+  end
+  return result
+end
+
+--- True for an operation that made the connector.
+function inverse.is_creation(op)
+  return op.verb == "create" or (op.verb == "put" and not decode(op.before))
+end
+
+--- What takes back all that a run did to a connector that it made itself: `last` is the latest of
+--- the operations.
+function inverse.of_whole(last, now)
+  if not now then return nothing "it is not there any more" end
+  local recorded = inverse.recorded(last)
+  local why = not sets[last.verb] and last.verb ~= "restart" and is_not_ours(last, recorded, now)
+  if why then return conflict("%s", why) end
+  return { action = "delete", notes = { "its offsets go with it" } }
+end
+
+--- The connector as it will be once that inverse is carried out.
+function inverse.after(op, step, now)
+  if step.action == "delete" then return nil end
+  if step.action == "nothing" then return now end
+  local record = {}
+  for key, value in pairs(now or { name = op.connector }) do record[key] = value end
+  if step.action == "update" then
+    record.config = {}
+    for key, value in pairs(now.config) do record.config[key] = value end
+    for key, value in pairs(step.changes) do
+      record.config[key] = value ~= raw.json.null and value or nil
+    end
+  elseif step.action == "create" then
+    record.config, record.state, record.id = step.config, step.state or "running", nil
+  else
+    record.state = sets[step.action]
+  end
+  return record
+end
+
+return inverse
