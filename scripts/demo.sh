@@ -61,6 +61,12 @@ export KAFKA_API_KEY=not-a-real-kafka-key KAFKA_API_SECRET=not-a-real-kafka-secr
 heading "The connectors of an Upstash cluster, from a saved answer of its API"
 show list --file "$saved"
 
+heading "What moving them would do: a plan, which changes nothing (exit code 3: there is something)"
+code=0
+show --plan migrate --from "$saved" --to confluent --only "^catalog" \
+    --set kafka.api.key=env:KAFKA_API_KEY --set kafka.api.secret=env:KAFKA_API_SECRET || code=$?
+[ "$code" -eq 3 ] || fail "the plan ended with $code; 3 is expected"
+
 heading "Moving them: translate, create, wait, restart what fails"
 code=0
 show migrate --from "$saved" --to confluent --wait --grace 1 --restart-failed \
@@ -72,5 +78,33 @@ heading "What runs on the new cluster now"
 show list confluent
 running=$("$kelp" --output json list confluent --state running | grep -o '"class":' | wc -l)
 [ "$running" -eq 5 ] || fail "$running connectors run; 5 are expected"
+
+heading "A bulk job that is killed in the middle (kill -9) and gone on with"
+cat >"$scratch/bulk.lua" <<'END'
+local kelp = require "kelp"
+local cloud = kelp.target "confluent"
+for i, c in ipairs(cloud:list()) do
+  c:pause()
+  c:wait { state = "paused" }
+  if i == 3 and not io.open(arg[1]) then
+    io.open(arg[1], "w"):close()
+    os.execute("kill -9 $PPID") -- the machine is gone
+  end
+end
+print(#cloud:list { state = "paused" } .. " connectors are paused")
+END
+code=0
+show "$scratch/bulk.lua" "$scratch/killed" || code=$?
+[ "$code" -eq 137 ] || fail "the job ended with $code; 137 is expected, for it is killed"
+show runs
+show --resume last
+[ "$("$kelp" --output json list confluent --state paused | grep -o '"class":' | wc -l)" -eq 5 ] ||
+    fail "5 paused connectors are expected"
+
+heading "And taken back"
+show undo last
+"$kelp" -e 'for _, c in ipairs(kelp.target "confluent":list()) do c:wait() end'
+[ "$("$kelp" --output json list confluent --state paused | grep -o '"class":' | wc -l)" -eq 0 ] ||
+    fail "no paused connector is expected"
 
 heading "Done: 5 connectors moved, and nothing left this machine"

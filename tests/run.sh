@@ -48,7 +48,8 @@ trap 'exit 130' INT TERM
 export HOME="$folder" XDG_CONFIG_HOME="$folder/config" XDG_STATE_HOME="$folder/state"
 unset KELP_SCRIPTS KELP_TORTURE LUA_PATH LUA_CPATH LUA_INIT http_proxy https_proxy all_proxy
 unset CONFLUENT_CLOUD_API_KEY CONFLUENT_CLOUD_API_SECRET CONFLUENT_CLOUD_REST_ENDPOINT
-unset UPSTASH_EMAIL UPSTASH_API_KEY UPSTASH_API_URL
+unset UPSTASH_EMAIL UPSTASH_API_KEY UPSTASH_API_URL KAFKA_CONNECT_URL
+unset KAFKA_CONNECT_BASIC_AUTH_USERNAME KAFKA_CONNECT_BASIC_AUTH_PASSWORD KELP_SEED KELP_SEEDS
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 
 passed=0 failed=0 skipped=0
@@ -173,6 +174,8 @@ stage tests "Lua tests" lua_suites build
 
 stage tests "simulation" timeout -k 10 600 sh tests/simulation/run.sh build
 stage tests "faults" timeout -k 10 600 sh tests/faults/run.sh build/kelp
+stage tests "restricted" timeout -k 10 600 sh tests/restricted/run.sh build
+stage tests "canaries" timeout -k 10 900 sh tests/canary/run.sh build lua
 stage tests "limits" timeout -k 10 300 sh tests/limits/run.sh build/kelp
 stage step "build with clang" build build/clang -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror

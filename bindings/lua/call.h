@@ -11,8 +11,12 @@
  * primitive verb. `connector` is the name, or the id where the provider
  * addresses by id; `config` a config table for the verbs that send one;
  * `options` may hold `keep_masked`, and `op`: the operation in the run's journal
- * that the write is sent for, required when there is one (lua/run). Returns the
- * record, the array of records, or true; raises an error object.
+ * that the write is sent for, required when there is one (lua/run); where the
+ * route has them, `plugin` and `task` (a number); and `members`, a table whose JSON
+ * members are added to the body. Of a target with several addresses the one that
+ * answered last is asked first; see exchange->elsewhere for the others. Returns the
+ * record, the array of records, what the provider's `read` hands on, or true; raises
+ * an error object.
  * [-5, +1, e] */
 int call_exchange(lua_State *L);
 

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/digest.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "engine/exchange.h"
 #include "engine/journal.h"
@@ -281,46 +282,59 @@ static enum journal_state check_state(lua_State *L, int index)
     return (enum journal_state)luaL_argerror(L, index, "no such state");
 }
 
+/* An outcome that cannot be recorded is said instead: the run that goes on will find
+ * it in doubt. The arguments of journal_end are on the stack. */
+static int raise_unrecorded(lua_State *L, const struct journal *j)
+{
+    const char *key = lua_tostring(L, 6), *error = lua_tostring(L, 4);
+    log_line(LOG_ERROR, "%s: %s, but that could not be recorded", key != NULL ? key : "a write",
+             error != NULL ? error : lua_tostring(L, 2));
+    return raise_fault(L, journal_fault(j));
+}
+
 /* After the commit: the outcome is on disk, or the script must not go on. */
 static int ended(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     (void)context;
     struct journal *j = run_journal(L);
-    if (journal_is_dead(j))
-        raise_fault(L, journal_fault(j));
-    return 0;
+    return journal_is_dead(j) ? raise_unrecorded(L, j) : 0;
+}
+
+static const char *push_redacted(lua_State *L, int index)
+{
+    size_t size;
+    struct buffer safe;
+    const char *text = luaL_checklstring(L, index, &size);
+    buffer_init(&safe, MAX_TEXT);
+    bool fits = secret_redact(&safe, text, size);
+    lua_pushstring(L, buffer_text(&safe));
+    buffer_wipe(&safe);
+    if (!fits)
+        luaL_error(L, "not enough memory");
+    return lua_tostring(L, -1);
 }
 
 static int end(lua_State *L)
 {
     struct run *r = run_of(L);
     int64_t op = luaL_checkinteger(L, 1);
-    struct journal_outcome outcome = {.state = check_state(L, 2)};
+    struct journal_outcome outcome = {.state = check_state(L, 2),
+                                      .attempts = engine_sends(r->engine, op)};
     lua_settop(L, 6);
-    outcome.attempts = (int)lua_tointeger(L, 5);
-    struct buffer message;
-    buffer_init(&message, MAX_TEXT);
-    if (!lua_isnil(L, 4)) {
-        size_t size;
-        const char *text = luaL_checklstring(L, 4, &size);
-        bool fits = secret_redact(&message, text, size);
-        lua_pushstring(L, buffer_text(&message));
-        buffer_wipe(&message);
-        if (!fits)
-            luaL_error(L, "not enough memory");
-        outcome.error = lua_tostring(L, -1);
-    }
+    if (!lua_isnil(L, 4))
+        outcome.error = push_redacted(L, 4);
     if (!lua_isnil(L, 3)) {
         buffer_clear(&r->value);
-        if (!recorded_result(L, 3, lua_istable(L, 6) ? 6 : 0, &r->value))
+        if (!recorded_result(L, 3, lua_istable(L, 5) ? 5 : 0, &r->value))
             luaL_error(L, "not enough memory");
         outcome.result = buffer_text(&r->value);
         if (lua_istable(L, 3) && lua_getfield(L, 3, "id") == LUA_TSTRING)
             outcome.remote_id = lua_tostring(L, -1);
     }
     if (!journal_end(r->journal, op, &outcome))
-        raise_fault(L, journal_fault(r->journal));
+        return raise_unrecorded(L, r->journal);
+    lua_settop(L, 6);
     return task_await_commit(L, ended, 0);
 }
 

@@ -9,8 +9,9 @@
  *       is recorded
  *   journal_intend(key, target, verb, name, request, before)  records the intent; OP
  *       (of an update, only the keys of `request` are recorded of `before`)
- *   journal_end(OP, state, value, error, attempts, request)  records the outcome and
- *       waits until it is on disk (of `value`'s config, what is not in `request`)
+ *   journal_end(OP, state, value, error, request, key)  records the outcome and waits
+ *       until it is on disk (of `value`'s config, what is not in `request`); one that
+ *       cannot be recorded is logged by its `key`
  *   place(target)  how keys name where its connectors live
  *   journal_sent(OP)  how often this process has sent a request for it
  *   journal_undo(OP)  records that its inverse is about to be sent

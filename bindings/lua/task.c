@@ -282,10 +282,10 @@ static void wake_ended(struct scheduler *s)
     }
 }
 
-/* Whether it was made durable is for those who waited to find out. */
-static void commit(struct scheduler *s)
+/* After engine_wait, whose first act is a commit. Whether that made it durable is for
+ * those who waited to find out. */
+static void wake_committed(struct scheduler *s)
 {
-    (void)engine_commit(s->engine);
     while (s->committers != NULL) {
         struct task *t = s->committers;
         s->committers = t->next_ready;
@@ -318,25 +318,24 @@ static bool turn(struct scheduler *s, lua_State *L, double due)
         resume(s, L, t);
         return true;
     }
-    if (s->committers != NULL) {
-        commit(s);
-        return true;
-    }
     struct timer *first = timers_first(&s->timers);
     bool busy = engine_busy(s->engine) > 0;
     if (busy && s->drain_until != 0 && (due < 0 || s->drain_until < due))
         due = s->drain_until;
     if (first != NULL && (due < 0 || first->due < due))
         due = first->due;
-    if (due < 0 && !busy)
+    bool committing = s->committers != NULL;
+    if (due < 0 && !busy && !committing)
         return false;
-    double left = -1;
-    if (due >= 0) {
+    double left = committing ? 0 : -1;
+    if (due >= 0 && !committing) {
         left = due - clock_now(s->clock);
         if (left < 0)
             left = 0;
     }
     engine_wait(s->engine, left);
+    if (committing)
+        wake_committed(s);
     if (interrupt_pending())
         end_all_waits(s);
     end_draining(s);

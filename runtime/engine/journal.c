@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,11 +83,27 @@ bool journal_die_errno(struct journal *j, int error, const char *what, const cha
     return journal_lay_to_rest(j);
 }
 
+/* A system call for each look would be a tenth of an operation's cost. */
+static volatile bool forked;
+
+static void note_fork(void)
+{
+    forked = true;
+}
+
+bool journal_watch_forks(void)
+{
+    static bool watching;
+    if (!watching)
+        watching = pthread_atfork(NULL, NULL, note_fork) == 0;
+    return watching;
+}
+
 bool journal_readable(struct journal *j)
 {
     if (j->dead)
         return false; /* for the reason that it died of */
-    if (j->process == (long)getpid())
+    if (!forked || j->process == (long)getpid())
         return true;
     return journal_fail(&j->fault, JOURNAL_MISUSE, "journal %.300s belongs to process %ld",
                         j->paths.database, j->process);

@@ -137,7 +137,7 @@ static bool open_log(struct journal *j)
 static struct journal *new_journal(const struct journal_options *options, bool make,
                                    struct journal_fault *fault)
 {
-    struct journal *j = calloc(1, sizeof *j);
+    struct journal *j = journal_watch_forks() ? calloc(1, sizeof *j) : NULL;
     if (j == NULL) {
         journal_fail(fault, JOURNAL_MEMORY, "out of memory");
         return NULL;

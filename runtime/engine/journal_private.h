@@ -42,6 +42,10 @@ struct journal {
     int64_t wal_room;        /* bytes of the log that are allocated on disk */
 };
 
+/* Once, before the first journal: a child must see that none is its own. False:
+ * no memory. */
+bool journal_watch_forks(void);
+
 /* False, with the reason in j->fault, when nothing may be read, or written. */
 bool journal_readable(struct journal *j);
 bool journal_writable(struct journal *j);

@@ -250,6 +250,8 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
     case OUTCOME_REJECTED:
         if (reply->status == 429)
             refused_for_rate(p, slot, reply);
+        if (reply->fault == FAULT_SCARCE)
+            cut_limit(p, slot, 0.7);
         failed(p, slot, cost_throttle, false);
         break;
     case OUTCOME_NOT_SENT:

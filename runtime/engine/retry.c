@@ -76,6 +76,9 @@ enum outcome retry_classify(const struct reply *reply)
 {
     if (reply->fault == FAULT_NONE)
         return classify_status(reply);
+    /* As if the server had refused for its limits: it comes back when there is room. */
+    if (reply->fault == FAULT_SCARCE && reply->sent == SENT_NO)
+        return OUTCOME_REJECTED;
     return reply->sent == SENT_NO ? OUTCOME_NOT_SENT : OUTCOME_AMBIGUOUS;
 }
 
@@ -193,6 +196,8 @@ static struct retry_decision no(const char *why)
 
 static const char *reason(enum outcome outcome, const struct reply *reply)
 {
+    if (reply->fault == FAULT_SCARCE)
+        return "too few file descriptors";
     if (outcome == OUTCOME_REJECTED)
         return reply->status == 429 ? "rate limit" : "rebalance";
     if (outcome == OUTCOME_NOT_SENT)

@@ -63,7 +63,8 @@ enum fault {
     FAULT_REFUSED,   /* this side would not send it: scheme, credential, URL */
     FAULT_CANCELLED, /* transport->cancel */
     FAULT_MEMORY,    /* this side ran out of memory */
-    FAULT_UNRECORDED /* this side would not send it: its intent is not on disk */
+    FAULT_UNRECORDED, /* this side would not send it: its intent is not on disk */
+    FAULT_SCARCE     /* this side has no file descriptor left for a connection */
 };
 
 /* How much of the request the server can have seen. */

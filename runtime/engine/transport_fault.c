@@ -69,6 +69,7 @@ static enum sent sent_of(struct job *j, enum fault fault)
     case FAULT_TLS:
     case FAULT_TIMEOUT:
     case FAULT_CANCELLED:
+    case FAULT_SCARCE:
         /* libcurl may have sent it on a connection that died, and have failed
          * only then to make another one. */
         return none_left(j) ? SENT_NO : SENT_MAYBE;
@@ -120,6 +121,8 @@ static void describe(struct job *j, CURLcode code)
         text = "the connection ended within the reply's headers";
     else if (r->fault == FAULT_TOO_LARGE)
         text = "a line of the reply's headers is too long";
+    else if (r->fault == FAULT_SCARCE)
+        text = "no file descriptor is left for a connection (ulimit -n)";
     else if (code == CURLE_ABORTED_BY_CALLBACK)
         text = "the connection ended before the reply, and the request may not be sent twice";
     /* The text may quote the server. */
@@ -165,6 +168,8 @@ static enum fault fault_behind(struct job *j, CURLcode code)
         return FAULT_CLOSED; /* libcurl is content with half a header block */
     if (line_too_long(j, code))
         return FAULT_TOO_LARGE;
+    if (j->starved && code == CURLE_COULDNT_CONNECT)
+        return FAULT_SCARCE;
     return fault_of(code);
 }
 
@@ -174,7 +179,8 @@ void job_end(struct job *j, CURLcode code)
     measure(j);
     r->fault = fault_behind(j, code);
     r->sent = sent_of(j, r->fault);
-    bool connection = r->fault == FAULT_CONNECT || r->fault == FAULT_RESOLVE;
+    bool connection = r->fault == FAULT_CONNECT || r->fault == FAULT_RESOLVE ||
+                      r->fault == FAULT_SCARCE;
     if ((connection && r->sent == SENT_MAYBE) || handshake_cut(j, code))
         r->fault = FAULT_CLOSED;
     if (r->fault != FAULT_NONE)

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -190,9 +191,11 @@ static int on_request(void *data, char *remote, char *local, int remote_port, in
 /* As libcurl does by itself, but not inherited by the programs that scripts run. */
 static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    (void)data;
+    struct job *j = data;
     (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    j->starved = fd < 0 && (errno == EMFILE || errno == ENFILE);
+    return fd;
 }
 
 static void note(struct job *j, CURLcode code)
@@ -244,6 +247,7 @@ static void set_profile(struct job *j)
         set_long(j, numbers[i].option, numbers[i].value);
     set_text(j, CURLOPT_PROTOCOLS_STR, "http,https");
     note(j, curl_easy_setopt(j->easy, CURLOPT_OPENSOCKETFUNCTION, on_open));
+    note(j, curl_easy_setopt(j->easy, CURLOPT_OPENSOCKETDATA, j));
     note(j, curl_easy_setopt(j->easy, CURLOPT_PREREQFUNCTION, on_request));
     note(j, curl_easy_setopt(j->easy, CURLOPT_PREREQDATA, j));
     note(j, curl_easy_setopt(j->easy, CURLOPT_WRITEFUNCTION, on_body));
@@ -382,7 +386,7 @@ bool job_prepare(struct job *j, struct transfer *x)
     j->transfer = x;
     j->header_bytes = j->length_size = 0;
     j->status = 0;
-    j->begun = j->complete = false;
+    j->begun = j->complete = j->starved = false;
     j->fault = FAULT_NONE;
     j->setup = CURLE_OK;
     j->error[0] = '\0';

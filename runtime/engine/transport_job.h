@@ -24,6 +24,7 @@ struct job {
     bool complete;              /* the last header block has ended */
     size_t length_at, length_size; /* Content-Length's value in reply.headers */
     enum fault fault;           /* why a callback ended the transfer */
+    bool starved;               /* there was no descriptor for its last connection */
     CURLcode setup;             /* the first option that could not be set */
     char error[CURL_ERROR_SIZE];
 };

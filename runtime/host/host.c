@@ -356,9 +356,18 @@ static int error_text(lua_State *L)
     return 1;
 }
 
+bool host_has_raised(lua_State *L)
+{
+    bool raised = lua_getfield(L, LUA_REGISTRYINDEX, "kelp.raised") != LUA_TNIL;
+    lua_pop(L, 1);
+    return raised;
+}
+
 int host_report(lua_State *L)
 {
     int code = 1;
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.raised");
     if (error_is(L, -1)) {
         lua_getfield(L, -1, "kind");
         const char *kind = lua_tostring(L, -1);

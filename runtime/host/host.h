@@ -61,4 +61,8 @@ int host_plan(lua_State *L, int code);
  * (1, 4 for an unknown outcome, 130 when interrupted). [-1, +0, -] */
 int host_report(lua_State *L);
 
+/* True when host_report has had something to report: the program did not come to
+ * its end by itself. [-0, +0, -] */
+bool host_has_raised(lua_State *L);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "engine/journal.h"
+#include "host/host.h"
 #include "host/options.h"
 #include "lua/error.h"
 #include "lua/json.h"
@@ -349,7 +350,14 @@ static void add_count(struct buffer *text, size_t n, const char *what)
         buffer_printf(text, "%s%zu %s", text->size > 0 ? ", " : "", n, what);
 }
 
-static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], int code)
+/* Whether running the script again would do anything more. */
+static bool is_complete(const size_t counts[JOURNAL_STATES], int code, bool broken_off)
+{
+    return code != 130 && !broken_off
+           && counts[JOURNAL_REFUSED] + counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT] == 0;
+}
+
+static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], bool complete)
 {
     struct buffer text;
     const char *id = journal_run(j)->id;
@@ -361,7 +369,7 @@ static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], i
     add_count(&text, counts[JOURNAL_UNDO_CONFLICT], "not undone");
     if (text.size == 0)
         buffer_add_text(&text, "nothing done");
-    if (code == 0)
+    if (complete)
         log_line(LOG_INFO, "run %s: %s; it can be taken back with: kelp undo %s", id,
                  buffer_text(&text), id);
     else
@@ -371,12 +379,13 @@ static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], i
 }
 
 /* Leaves the run's own state, unless it has been taken back. */
-static bool finish(struct journal *j, const struct journaling *jn, size_t undone, int code)
+static bool finish(struct journal *j, const struct journaling *jn, size_t undone, int code,
+                   bool complete)
 {
     if (!jn->taken)
-        return journal_finish(j, code == 0     ? JOURNAL_FINISHED
-                                 : code == 130 ? JOURNAL_INTERRUPTED
-                                               : JOURNAL_FAILED);
+        return journal_finish(j, complete || code == 0 ? JOURNAL_FINISHED
+                                 : code == 130         ? JOURNAL_INTERRUPTED
+                                                       : JOURNAL_FAILED);
     if (jn->options->plan || code != 0 || undone == 0)
         return journal_commit(j);
     return journal_finish(j, JOURNAL_REVERTED);
@@ -427,11 +436,13 @@ int journaling_end(lua_State *L, struct journaling *jn, int code)
     size_t unknown = counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT];
     if (unknown > 0 && !jn->taken && (code == 0 || code == 1))
         code = 4;
-    if (!finish(j, jn, counts[JOURNAL_UNDONE], code))
+    bool complete = is_complete(counts, code, host_has_raised(L));
+    if (!finish(j, jn, counts[JOURNAL_UNDONE], code, complete))
         return give_up(j, code);
     if (!jn->taken) {
-        report_unknown(j);
-        report_run(j, counts, code);
+        if (unknown > 0)
+            report_unknown(j);
+        report_run(j, counts, complete);
     }
     return close_journal(j, code);
 }

@@ -5,7 +5,7 @@ local kelp = require "kelp"
 local saved = require "kelp.saved"
 
 local parser = argparse("kelp list", "Lists connectors.")
-parser:argument("target", "\"confluent\", \"upstash\", or a name in the targets file.")
+parser:argument("target", "\"confluent\", \"upstash\", \"connect\", or a name in the targets file.")
   :args "?"
 parser:option("--file", "List a saved answer of Upstash's list call instead."):argname "FILE"
 parser:option("--state", "Only connectors in this state: running, failed, paused, …")

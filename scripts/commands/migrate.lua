@@ -172,7 +172,7 @@ local function create(target, step)
   elseif type(connector) == "table" and connector.state == "failed" then
     step.result, step.why = "failed", connector.error or "it failed at once"
   else
-    step.result = "created"
+    step.result = kelp.settings.plan and "planned" or "created"
   end
 end
 
@@ -236,9 +236,9 @@ local function tell(step, options)
   end
 end
 
-local order = { "running", "created", "paused", "exists", "skipped", "refused", "failed",
+local order = { "planned", "running", "created", "paused", "exists", "skipped", "refused", "failed",
                 "unknown" }
-local good = { running = true, created = true, paused = true }
+local good = { planned = true, running = true, created = true, paused = true }
 
 local function summary_of(steps)
   local counts, code = {}, 0
@@ -267,7 +267,9 @@ local function document(steps, counts, source, options)
     }
   end
   local total = {}
-  for _, result in ipairs(order) do total[result] = counts[result] or 0 end
+  for _, result in ipairs(order) do
+    if result ~= "planned" or kelp.settings.plan then total[result] = counts[result] or 0 end
+  end
   return kelp.json.encode { from = source.label, to = options.to, results = results,
                             summary = total }
 end

@@ -46,7 +46,7 @@ local function config_left(op, recorded)
   local config = {}
   for _, part in ipairs { recorded.request or {}, shown or {} } do
     for key, value in pairs(part) do
-      if value ~= raw.json.null then config[key] = value end
+      if value ~= raw.json.null and key:sub(1, 1) ~= "$" then config[key] = value end
     end
   end
   return config

@@ -218,6 +218,16 @@ end
 
 -- ---- writing ----
 
+-- What is recorded of a create: where it starts is part of what is asked for.
+local function with_start(request, options)
+  if not options.offsets and not options.state then return request end
+  local asked = {}
+  for key, value in pairs(request) do asked[key] = value end
+  asked["$state"] = options.state
+  asked["$offsets"] = options.offsets and raw.json.encode(options.offsets) or nil
+  return asked
+end
+
 function verb.create(target, name, config, options)
   if type(name) ~= "string" then
     raw.misuse(("create: a name expected, got %s"):format(type(name)))
@@ -229,8 +239,10 @@ function verb.create(target, name, config, options)
   local start = offsets.check_start({ refuse = refuse }, target, name, options)
   local request = normalise(target, "create", name, config,
     not target.can.address_by_id and name or nil)
-  local entry, recorded = write.begin(target, "create", name, request, options.key)
+  local asked = with_start(request, options)
+  local entry, recorded = write.begin(target, "create", name, asked, options.key)
   if recorded then return recorded end
+  entry.config = request
   -- Names are not documented to be unique where connectors go by id, so the
   -- provider cannot be trusted to refuse a second one.
   if (target.can.address_by_id or settings.plan) and not entry.in_doubt then
@@ -241,7 +253,7 @@ function verb.create(target, name, config, options)
           found[1].id and (" (id %s)"):format(found[1].id) or ""), { id = found[1].id })
     end
   end
-  return write.carry_out(entry, nil, offsets.create, target, name, config, start, options.state)
+  return write.carry_out(entry, nil, offsets.create, target, name, request, start, options.state)
 end
 
 -- What is there of that name, or nil: for the record.
@@ -472,110 +484,13 @@ for _, name in ipairs { "pause", "resume", "stop" } do
   end
 end
 
--- ---- waiting ----
-
--- The worst of the connector and its tasks. A running connector with no tasks,
--- or with stopped ones, has been seen at Confluent and is running.
-local function health(c)
-  if c.state ~= "running" then return c.state end
-  local failed, total, other = 0, 0, nil
-  for _, task in ipairs(c.tasks or {}) do
-    total = total + 1
-    if task.state == "failed" then failed = failed + 1 end
-    if task.state == "restarting" or task.state == "unassigned" then other = task.state end
-  end
-  if failed > 0 then return failed == total and "failed" or "degraded" end
-  return other or "running"
-end
-
-local reachable = { running = true, paused = true, failed = true, stopped = true, degraded = true }
-
-local function wait_options(options)
-  options = check_options("wait", options,
-    { state = true, timeout = true, grace = true, poll = true, settle = true })
-  local result = { state = "running", timeout = 300, grace = 15, poll = 1, settle = 10 }
-  for key, value in pairs(options) do
-    if key == "state" then
-      if not reachable[value] then
-        raw.misuse("wait: state must be one of running, paused, stopped, failed, degraded")
-      end
-    elseif type(value) ~= "number" or not (value >= 0) or value == math.huge then
-      raw.misuse(("wait: %s must be a number of seconds"):format(key))
-    end
-    result[key] = value
-  end
-  return result
-end
-
-local function wait_failed(target, name, c, options, kind, why)
-  local fields = { state = c and c.state, target = target.label, provider = target.provider,
-                   verb = "wait", connector = name, sent = "yes" }
-  local reason = c and c.error and ": " .. c.error or ""
-  error(raw.error(kind, why:format(options.state) .. reason, fields), 0)
-end
-
--- Confluent Cloud takes a bad update and says so only here.
-local function is_rejected(c)
-  return c.error ~= nil
-    and (c.error:find("continues to operate on a previous configuration", 1, true) ~= nil
-      or c.error:find("Unable to validate configuration. If an update was made", 1, true) ~= nil)
-end
-
-function verb.wait(target, connector, options)
-  options = wait_options(options)
-  local at, name = address(target, "wait", connector)
-  local start = raw.now()
-  local poll, failed_since, last = options.poll, nil, nil
-  while true do
-    local ok, c = pcall(exchange, target, "status", at, name)
-    local now = raw.now()
-    if not ok and is_unassigned(target, c) and now - start >= options.settle then
-      ok, c = pcall(verb.get, target, name)
-    end
-    if ok then
-      last = c
-      local state = health(c)
-      -- A worker shows a connector as running before it has made its tasks.
-      local early = state == "running" and target.can.assigns_later
-        and #(c.tasks or {}) == 0 and now - start < options.settle
-      if state == options.state and not early then
-        c.state = state
-        return c
-      end
-      if state == "failed" then
-        failed_since = failed_since or now
-        if now - failed_since >= options.grace then
-          if is_rejected(c) then
-            wait_failed(target, name, c, options, "invalid",
-              "its last update was rejected, and it goes on with the config before that")
-          end
-          wait_failed(target, name, c, options, "conflict",
-            "it failed while waited for to be %s")
-        end
-      else
-        failed_since = nil
-      end
-    elseif not (raw.is_error(c) and c.kind == "not_found" and now - start < options.settle) then
-      -- A connector that was just created may not be visible for a moment.
-      error(c, 0)
-    end
-    local left = start + options.timeout - now
-    if left <= 0 then
-      wait_failed(target, name, last, options, "timeout",
-        ("it is %s after %g s, not %%s"):format(last and health(last) or "not visible",
-          options.timeout))
-    end
-    raw.sleep(math.min(poll, left))
-    poll = math.min(poll * 1.5, 10 * options.poll)
-  end
-end
-
 -- The verbs that take more room, over what is above.
 local shared = {
   refuse = refuse, need = need, check_options = check_options, check_config = check_config,
-  check_key = check_key, name_of = name_of, normalise = normalise,
+  check_key = check_key, name_of = name_of, normalise = normalise, address = address,
+  exchange = exchange, is_unassigned = is_unassigned, get = verb.get,
 }
-for _, module in ipairs { offsets, (require "kelp.validate") } do
+for _, module in ipairs { offsets, (require "kelp.validate"), (require "kelp.wait") } do
   for name, call in pairs(module.verbs(shared)) do verb[name] = call end
 end
 

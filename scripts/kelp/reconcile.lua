@@ -36,9 +36,10 @@ local function is_cancelled(failure)
   return raw.is_error(failure) and (failure.kind == "cancelled" or failure.cause == "cancelled")
 end
 
--- Every failure of the last attempt says how many there were.
+-- Every failure of the last attempt says how many there were. Without another kind it is settled:
+-- it was looked whether it was carried out, and it was not.
 local function give_up(failure, attempts, kind, message)
-  failure.attempts = attempts
+  failure.attempts, failure.settled = attempts, not kind or nil
   if kind then
     if failure.kind ~= kind then failure.cause = failure.cause or failure.kind end
     failure.kind = kind
@@ -200,7 +201,8 @@ local function create(target, name, config, entry)
           .. "since, or somebody else's"
         or "a connector of that name exists with another config, made by somebody else meanwhile",
         { target = target.label, provider = target.provider, verb = "create", connector = name,
-          sent = "maybe", attempts = attempt, id = found[1].id }), 0)
+          sent = "maybe", attempts = attempt, id = found[1].id,
+          settled = not entry.in_doubt or nil }), 0)
     end
     if same_answer(previous, result) then give_up(result, attempt) end
     previous = result
@@ -377,6 +379,22 @@ local function lasting_surplus(target, names)
   return surplus(target, names)
 end
 
+-- Seconds that the audit of one target may take: a server that is gone by then is not
+-- waited for as a write is.
+local AUDIT_TIME = 60
+
+local function within(seconds, f, ...)
+  local task = raw.spawn(f, ...)
+  local guard = raw.spawn(function()
+    raw.sleep(seconds)
+    raw.cancel(task)
+  end)
+  local results = table.pack(raw.join(task))
+  raw.cancel(guard)
+  raw.join(guard)
+  return table.unpack(results, 1, 2)
+end
+
 --- At the end of a run: one list per target with creates that were in doubt. More
 --- of a name than there should be were made by a slow server after all; it is said,
 --- nothing is deleted. Returns for how many names that is so.
@@ -386,7 +404,7 @@ function reconcile.audit()
   table.sort(targets, function(a, b) return a.label < b.label end)
   for _, target in ipairs(targets) do
     local names = doubtful[target]
-    local ok, ids = pcall(lasting_surplus, target, names)
+    local ok, ids = within(AUDIT_TIME + target.settle, lasting_surplus, target, names)
     if not ok then
       doubles = doubles + 1
       raw.log("error", ("the creates on %s that were in doubt could not be audited: %s")

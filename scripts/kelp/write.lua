@@ -17,7 +17,9 @@ local function record_of(found, target)
   if type(value) ~= "table" then return true end
   local request = found.request and raw.json.decode(found.request) or {}
   for key, asked in pairs(value.config and request or {}) do
-    if value.config[key] == nil and asked ~= raw.json.null then value.config[key] = asked end
+    if value.config[key] == nil and asked ~= raw.json.null and key:sub(1, 1) ~= "$" then
+      value.config[key] = asked
+    end
   end
   for key, held in pairs(value.config or {}) do
     if type(held) == "table" then value.config[key] = "****************" end -- not recorded
@@ -76,6 +78,7 @@ end
 -- What is known of a write that has failed.
 local function state_of(entry, failure)
   if not entry.in_doubt and raw.journal_sent(entry.op) == 0 then return "refused" end
+  if raw.is_error(failure) and failure.settled then return "refused" end
   if not raw.is_error(failure) or failure.kind == "unknown_outcome" or failure.sent == "maybe"
       or failure.doubt then
     return "unknown"
@@ -83,16 +86,6 @@ local function state_of(entry, failure)
   local outcome = failure.outcome
   return (outcome == "refused" or outcome == "rejected" or outcome == "not_sent")
     and "refused" or "unknown"
-end
-
--- An outcome that cannot be recorded is said instead: the run that goes on finds it in doubt.
-local function conclude(entry, state, value, failure)
-  local ok, problem = pcall(raw.journal_end, entry.op, state, value, failure,
-    raw.journal_sent(entry.op), entry.request)
-  if ok then return end
-  raw.log("error", ("%s %s on %s: %s, but that could not be recorded"):format(entry.verb,
-    entry.name, entry.target.label, failure or state))
-  error(problem, 0)
 end
 
 --- Calls send(entry, …), which passes `entry` as the options of its exchanges, between the record
@@ -104,10 +97,10 @@ function write.carry_out(entry, before, send, ...)
     before)
   local ok, result = pcall(send, entry, ...)
   if ok then
-    conclude(entry, "done", result)
+    raw.journal_end(entry.op, "done", result, nil, entry.request, entry.key)
     return result
   end
-  conclude(entry, state_of(entry, result), nil, tostring(result))
+  raw.journal_end(entry.op, state_of(entry, result), nil, tostring(result), nil, entry.key)
   error(result, 0)
 end
 

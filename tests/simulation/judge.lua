@@ -283,8 +283,9 @@ local deadline = 900 -- seconds, after which nothing is tried again
 local function check_done(run, say)
   for _, op in ipairs(run.record.ops) do
     local expected = op.verb == "create_exists" and "exists"
-    if run.plan.job.driver:find("^cancel") and (op.kind == "cancelled" or op.cause == "cancelled")
-    then
+    -- A write that was under way when its task was cancelled ends with the answer that it gets.
+    if run.plan.job.driver:find("^cancel") and (op.kind == "cancelled" or op.cause == "cancelled"
+        or op.outcome == "rejected") then
       expected = op.kind
     elseif op.kind == "rate_limited" and op.ended - op.at > 0.9 * deadline then
       expected = op.kind
