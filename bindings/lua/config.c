@@ -256,13 +256,110 @@ void config_normalise(lua_State *L, int index, const char *name)
     normalise(L, index, name, NULL);
 }
 
+/* --- the changes of the last time --- */
+
+/* A script mostly asks for the same changes to one connector after the other. Then the
+ * table made of them the last time serves again, and so does what was made of that. */
+struct last {
+    uint64_t number;     /* of its contents; 0: there are none */
+    lua_Integer pairs;
+    bool nulls;
+    struct buffer body;  /* as config_write wrote it, empty when it must write it itself */
+    size_t generation;   /* of the redactor when it did */
+};
+
+enum { LAST_TABLE = 1, LARGEST_BODY_KEPT = 64 * 1024 };
+static char LAST_KEY; /* registry[&LAST_KEY] = the struct; its user value is the table */
+
+static int last_collect(lua_State *L)
+{
+    struct last *last = lua_touserdata(L, 1);
+    buffer_wipe(&last->body);
+    return 0;
+}
+
+static struct last *push_last(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &LAST_KEY) == LUA_TUSERDATA)
+        return lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    struct last *last = lua_newuserdatauv(L, sizeof *last, 1);
+    *last = (struct last){ .number = 0 };
+    buffer_init(&last->body, LARGEST_BODY_KEPT);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, last_collect);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &LAST_KEY);
+    return last;
+}
+
+/* Whether the changes at `index` would become the table at `made`, which holds
+ * only what is already as it should be. */
+static bool becomes(lua_State *L, int index, int made, lua_Integer pairs)
+{
+    int top = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        lua_pushvalue(L, -2);
+        lua_rawget(L, made);
+        if (--pairs < 0 || !lua_rawequal(L, -1, -2)) {
+            lua_settop(L, top);
+            return false;
+        }
+        lua_pop(L, 2);
+    }
+    return pairs == 0;
+}
+
+static lua_Integer count_pairs(lua_State *L, int index)
+{
+    lua_Integer n = 0;
+    lua_pushnil(L);
+    for (; lua_next(L, index); n++)
+        lua_pop(L, 1);
+    return n;
+}
+
 int config_changes_call(lua_State *L)
 {
     bool nulls = false;
     luaL_checktype(L, 1, LUA_TTABLE);
-    normalise(L, 1, NULL, &nulls);
-    lua_pushboolean(L, nulls);
+    lua_settop(L, 1);
+    struct last *last = push_last(L);
+    if (lua_getiuservalue(L, 2, LAST_TABLE) != LUA_TTABLE
+        || !becomes(L, 1, 3, last->pairs)) {
+        normalise(L, 1, NULL, &nulls);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 2, LAST_TABLE);
+        last->number++;
+        last->pairs = count_pairs(L, lua_gettop(L));
+        last->nulls = nulls;
+        buffer_wipe(&last->body);
+    }
+    lua_pushboolean(L, last->nulls);
     return 2;
+}
+
+/* True when the table at `index` is the last one; pushes its struct then. */
+static struct last *push_if_last(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    struct last *last = push_last(L);
+    lua_getiuservalue(L, -1, LAST_TABLE);
+    bool is = lua_rawequal(L, -1, index);
+    lua_pop(L, is ? 1 : 2);
+    return is ? last : NULL;
+}
+
+uint64_t config_changes_number(lua_State *L, int index)
+{
+    const struct last *last = push_if_last(L, index);
+    if (last == NULL)
+        return 0;
+    lua_pop(L, 1);
+    return last->number;
 }
 
 int config_normalise_call(lua_State *L)
@@ -415,14 +512,40 @@ static void write_pairs(const struct pair *pairs, size_t n, struct buffer *out)
     buffer_add_char(out, '}');
 }
 
+/* Writes what was written for the same table before; a body with masks, or with an
+ * opened secret in it, never is. */
+static bool write_again(lua_State *L, int index, struct buffer *out)
+{
+    const struct last *last = push_if_last(L, index);
+    if (last == NULL)
+        return false;
+    lua_pop(L, 1);
+    return last->body.size > 0 && last->generation == secret_generation()
+           && buffer_add(out, last->body.data, last->body.size);
+}
+
+static void keep_written(lua_State *L, int index, const char *text, size_t size)
+{
+    struct last *last = push_if_last(L, index);
+    if (last == NULL)
+        return;
+    lua_pop(L, 1);
+    buffer_wipe(&last->body);
+    last->generation = secret_generation();
+    if (size <= LARGEST_BODY_KEPT)
+        (void)buffer_add(&last->body, text, size);
+}
+
 void config_write(lua_State *L, int index, const char *name, bool keep_masked,
                   struct buffer *out)
 {
     struct pair few[FEW], *pairs = few;
-    size_t n = 0, room = FEW, bytes = 64;
-    bool masked = false, named = name == NULL;
+    size_t n = 0, room = FEW, bytes = 64, from = out->size;
+    bool masked = false, opened = false, named = name == NULL;
     index = lua_absindex(L, index);
     luaL_checkstack(L, 12, NULL);
+    if (name == NULL && write_again(L, index, out))
+        return;
     lua_newtable(L);
     int anchors = lua_gettop(L);
     lua_pushnil(L);
@@ -437,6 +560,7 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
             continue;
         }
         struct pair *pair = &pairs[n++];
+        opened |= lua_type(L, -1) != LUA_TSTRING;
         read_pair(L, anchors, name, pair);
         masked |= config_is_mask(pair->value, pair->size);
         named |= is_name(pair->key, pair->key_size);
@@ -455,6 +579,8 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
     buffer_reserve(out, bytes);
     write_pairs(pairs, n, out);
     lua_settop(L, anchors - 1);
+    if (name == NULL && !masked && !opened && !out->overflowed)
+        keep_written(L, index, out->data + from, out->size - from);
 }
 
 /* Makes unprintable what nobody but the connector should see. */

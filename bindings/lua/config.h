@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buffer;
 
@@ -24,8 +25,13 @@ void config_normalise(lua_State *L, int index, const char *name);
 int config_normalise_call(lua_State *L);
 
 /* raw.changes(changes): as raw.normalise, with kelp.null as a value for keys that
- * are to be removed; and whether there is one. [-1, +2, e] */
+ * are to be removed; and whether there is one. The table is not to be changed: the
+ * same one is returned again for the same changes. [-1, +2, e] */
 int config_changes_call(lua_State *L);
+
+/* A number for the table at `index`, if it is what raw.changes returned last, else 0;
+ * where the number is the same, so are the contents. [-0, +0, m] */
+uint64_t config_changes_number(lua_State *L, int index);
 
 /* Writes the config table at `index` (any of the values above) as a JSON object
  * with sorted keys, its secrets opened. Raises an `invalid` error object, or a

@@ -66,10 +66,10 @@ static bool is_hidden(const struct entry *e)
 
 /* Pairs of texts that are written down as they are: nothing in them is to be
  * hidden or escaped. The configs of many connectors say the same again and again. */
-enum { KNOWN = 512, KNOWN_SIZE = 252 };
+enum { KNOWN = 512, KNOWN_SIZE = 508 };
 static struct known {
-    unsigned char key_size, size;
-    char texts[KNOWN_SIZE]; /* the key, then the value */
+    uint16_t key_size, size;
+    char texts[KNOWN_SIZE]; /* the key, then the value; of a key alone, that */
 } known_pairs[KNOWN];
 static size_t known_generation;
 
@@ -120,13 +120,40 @@ static bool add_known(const struct entry *e, struct buffer *out)
     return true;
 }
 
+static void learn(struct known *k, const struct entry *e)
+{
+    k->key_size = (uint16_t)e->key_size;
+    k->size = (uint16_t)e->size;
+    memcpy(k->texts, e->key, e->key_size);
+    memcpy(k->texts + e->key_size, e->text, e->size);
+}
+
+/* "KEY": */
+static bool add_key(const struct entry *e, struct buffer *out)
+{
+    const struct entry alone = {.key = e->key, .key_size = e->key_size, .text = ""};
+    struct known *k = known_place(&alone);
+    if (k != NULL && is_known(k, &alone)) {
+        bool fits = add_known(&alone, out); /* "KEY":"" */
+        out->size -= fits ? 2 : 0;
+        return fits;
+    }
+    size_t from = out->size;
+    if (!add_safe(e->key, e->key_size, out) || !buffer_add_char(out, ':'))
+        return false;
+    if (k != NULL && out->size - from == e->key_size + 3 && text_is_plain(e->key, e->key_size)
+        && memcmp(out->data + from + 1, e->key, e->key_size) == 0)
+        learn(k, &alone);
+    return true;
+}
+
 static bool add_texts(const struct entry *e, struct buffer *out)
 {
     struct known *k = known_place(e);
     if (k != NULL && is_known(k, e))
         return add_known(e, out);
     size_t from = out->size;
-    if (!add_safe(e->key, e->key_size, out) || !buffer_add_char(out, ':'))
+    if (!add_key(e, out))
         return false;
     if (is_hidden(e))
         return buffer_add_text(out, "{\"$hidden\":true}");
@@ -136,10 +163,7 @@ static bool add_texts(const struct entry *e, struct buffer *out)
     if (fits && k != NULL && out->size - from == plain && text_is_plain(e->key, e->key_size)
         && text_is_plain(e->text, e->size)
         && memcmp(out->data + from + e->key_size + 4, e->text, e->size) == 0) {
-        k->key_size = (unsigned char)e->key_size;
-        k->size = (unsigned char)e->size;
-        memcpy(k->texts, e->key, e->key_size);
-        memcpy(k->texts + e->key_size, e->text, e->size);
+        learn(k, e);
     }
     return fits;
 }
@@ -161,7 +185,7 @@ static bool add_entry(const struct entry *e, struct buffer *out)
 {
     if (e->type == LUA_TSTRING)
         return add_texts(e, out);
-    if (!add_safe(e->key, e->key_size, out) || !buffer_add_char(out, ':'))
+    if (!add_key(e, out))
         return false;
     switch (e->type) {
     case LUA_TUSERDATA:
@@ -177,12 +201,9 @@ static bool add_entry(const struct entry *e, struct buffer *out)
     }
 }
 
-/* Reads the key and value at the top. False: nothing that is written down. */
-static bool read_entry(lua_State *L, struct entry *e)
+/* Reads the value at the top. False: nothing that is written down. */
+static bool read_value(lua_State *L, struct entry *e)
 {
-    if (lua_type(L, -2) != LUA_TSTRING)
-        return false;
-    e->key = lua_tolstring(L, -2, &e->key_size);
     e->type = lua_type(L, -1);
     switch (e->type) {
     case LUA_TSTRING:
@@ -212,6 +233,15 @@ static bool read_entry(lua_State *L, struct entry *e)
     }
 }
 
+/* Reads the key and value at the top. False: nothing that is written down. */
+static bool read_entry(lua_State *L, struct entry *e)
+{
+    if (lua_type(L, -2) != LUA_TSTRING)
+        return false;
+    e->key = lua_tolstring(L, -2, &e->key_size);
+    return read_value(L, e);
+}
+
 /* ---- tables ---- */
 
 bool recorded_request(lua_State *L, int index, struct buffer *out, uint64_t *digest)
@@ -237,33 +267,75 @@ bool recorded_request(lua_State *L, int index, struct buffer *out, uint64_t *dig
     return fits && buffer_add_char(out, '}');
 }
 
+/* What is recorded of a config, given the request: all of it; of the keys that were
+ * asked for what is not as asked; or of all keys what is not as asked. */
 enum keep { KEEP_ALL, KEEP_ASKED, KEEP_OTHER };
 
-/* Whether the entry at the top (key, value) is recorded, given the request. */
-static bool is_kept(lua_State *L, enum keep keep, int request)
+static bool add_pair(lua_State *L, bool *first, struct buffer *out)
 {
-    if (keep == KEEP_ALL)
+    struct entry e;
+    if (!read_entry(L, &e))
         return true;
-    lua_pushvalue(L, -2);
-    lua_rawget(L, request);
-    bool kept = keep == KEEP_ASKED ? !lua_isnil(L, -1) : !lua_rawequal(L, -1, -2);
-    lua_pop(L, 1);
-    return kept;
+    bool fits = (*first || buffer_add_char(out, ',')) && add_entry(&e, out);
+    *first = false;
+    return fits;
+}
+
+/* The key at the top but one; what is not there is a null. */
+static bool add_absent(lua_State *L, bool *first, struct buffer *out)
+{
+    struct entry e = {.type = LUA_TNIL};
+    if (lua_type(L, -2) != LUA_TSTRING)
+        return true;
+    e.key = lua_tolstring(L, -2, &e.key_size);
+    bool fits = (*first || buffer_add_char(out, ',')) && add_entry(&e, out);
+    *first = false;
+    return fits;
+}
+
+static bool add_asked(lua_State *L, int config, int request, bool *first, struct buffer *out)
+{
+    bool fits = true;
+    lua_pushnil(L);
+    while (fits && lua_next(L, request)) {
+        lua_pushvalue(L, -2);
+        lua_rawget(L, config);
+        if (!lua_rawequal(L, -1, -2)) {
+            lua_replace(L, -2);
+            fits = lua_isnil(L, -1) ? add_absent(L, first, out) : add_pair(L, first, out);
+            lua_pop(L, 1);
+        } else {
+            lua_pop(L, 2);
+        }
+    }
+    return fits;
+}
+
+static bool add_other(lua_State *L, int config, int request, bool *first, struct buffer *out)
+{
+    bool fits = true;
+    lua_pushnil(L);
+    while (fits && lua_next(L, config)) {
+        bool same = false;
+        if (request != 0) {
+            lua_pushvalue(L, -2);
+            lua_rawget(L, request);
+            same = lua_rawequal(L, -1, -2);
+            lua_pop(L, 1);
+        }
+        fits = same || add_pair(L, first, out);
+        lua_pop(L, 1);
+    }
+    return fits;
 }
 
 static bool add_config(lua_State *L, enum keep keep, int request, struct buffer *out)
 {
     int config = lua_gettop(L);
-    bool fits = buffer_add_char(out, '{'), first = true;
-    lua_pushnil(L);
-    while (fits && lua_next(L, config)) {
-        struct entry e;
-        if (is_kept(L, keep, request) && read_entry(L, &e)) {
-            fits = (first || buffer_add_char(out, ',')) && add_entry(&e, out);
-            first = false;
-        }
-        lua_pop(L, 1);
-    }
+    bool first = true;
+    bool fits = buffer_add_char(out, '{')
+                && (keep == KEEP_ASKED ? add_asked(L, config, request, &first, out)
+                                       : add_other(L, config, request, &first, out));
     lua_settop(L, config);
     return fits && buffer_add_char(out, '}');
 }
@@ -272,14 +344,15 @@ static bool add_field(lua_State *L, int index, const char *field, bool *first, s
 {
     struct entry e;
     bool fits = true;
+    e.key = field;
     lua_pushstring(L, field);
-    lua_pushvalue(L, -1);
+    e.key_size = strlen(field);
     lua_rawget(L, index);
-    if (!lua_isnil(L, -1) && read_entry(L, &e)) {
+    if (!lua_isnil(L, -1) && read_value(L, &e)) {
         fits = (*first || buffer_add_char(out, ',')) && add_entry(&e, out);
         *first = false;
     }
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     return fits;
 }
 
@@ -335,4 +408,43 @@ bool recorded_result(lua_State *L, int index, int request, struct buffer *out)
     if (!connector_is(L, index))
         return buffer_add_text(out, "null");
     return add_record(L, index, request != 0 ? KEEP_OTHER : KEEP_ALL, request, out);
+}
+
+/* The table that the text is the JSON of, or nil. [-0, +1, e] */
+static bool push_decoded(lua_State *L, const char *text)
+{
+    if (text == NULL) {
+        lua_pushnil(L);
+        return false;
+    }
+    json_decode(L, text, strlen(text));
+    return lua_istable(L, -1);
+}
+
+void recorded_push_before(lua_State *L, const char *before, const char *request)
+{
+    luaL_checkstack(L, 10, NULL);
+    int top = lua_gettop(L);
+    bool both = push_decoded(L, before) && push_decoded(L, request);
+    if (!both || lua_getfield(L, top + 1, "config") != LUA_TTABLE) {
+        lua_settop(L, top);
+        lua_pushstring(L, before);
+        return;
+    }
+    lua_pushnil(L);
+    while (lua_next(L, top + 2)) {
+        lua_pushvalue(L, -2); /* what was as asked is taken from what was asked */
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, top + 3) == LUA_TNIL) {
+            lua_pop(L, 1);
+            lua_pushvalue(L, -2);
+        } else if (json_is_null(L, -1)) {
+            lua_pop(L, 1);
+            lua_pushnil(L);
+        }
+        lua_rawset(L, top + 3);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, top + 1);
+    json_encode(L);
 }

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "engine/exchange.h"
 #include "engine/journal.h"
+#include "lua/config.h"
 #include "lua/error.h"
 #include "lua/recorded.h"
 #include "lua/target_private.h"
@@ -25,6 +26,9 @@ struct run {
     bool earlier;            /* it is an earlier run's, which this one goes on with */
     /* Scratch, kept for reuse. */
     struct buffer request, value;
+    /* Of the changes that `request` is the text of, if it is that of any (0: not). */
+    uint64_t described, described_sum;
+    size_t described_generation;
 };
 
 /* registry[&REGISTRY_KEY] = the run's userdata. User values: */
@@ -173,11 +177,21 @@ static const char *describe(lua_State *L, struct run *r, const char *verb, int r
                             char digest[DIGEST])
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t sum = digest_quick(verb, strlen(verb));
     bool any = lua_istable(L, request);
-    buffer_clear(&r->request);
-    if (any && !recorded_request(L, request, &r->request, &sum))
-        luaL_error(L, "not enough memory");
+    uint64_t number = any ? config_changes_number(L, request) : 0, sum = 0;
+    if (number != 0 && number == r->described
+        && r->described_generation == secret_generation()) {
+        sum = r->described_sum;
+    } else {
+        buffer_clear(&r->request);
+        r->described = 0;
+        if (any && !recorded_request(L, request, &r->request, &sum))
+            luaL_error(L, "not enough memory");
+        r->described = number;
+        r->described_sum = sum;
+        r->described_generation = secret_generation();
+    }
+    sum += digest_quick(verb, strlen(verb));
     for (int i = 0; i < 16; i++)
         digest[i] = digits[sum >> (60 - 4 * i) & 15];
     digest[16] = '\0';
@@ -190,6 +204,20 @@ static void set_text(lua_State *L, const char *field, const char *text)
         lua_pushstring(L, text);
         lua_setfield(L, -2, field);
     }
+}
+
+/* Of an update, only what its request changed is recorded of what was before. */
+static bool is_partial(const char *verb)
+{
+    return strcmp(verb, "update") == 0;
+}
+
+void run_push_before(lua_State *L, const struct journal_op *op)
+{
+    if (is_partial(op->verb))
+        recorded_push_before(L, op->pre_image, op->request);
+    else
+        lua_pushstring(L, op->pre_image);
 }
 
 static void push_op(lua_State *L, const struct journal_op *op)
@@ -209,7 +237,8 @@ static void push_op(lua_State *L, const struct journal_op *op)
     set_text(L, "where", op->target);
     set_text(L, "connector", op->connector);
     set_text(L, "request", op->request);
-    set_text(L, "before", op->pre_image);
+    run_push_before(L, op);
+    lua_setfield(L, -2, "before");
     set_text(L, "result", op->result);
     set_text(L, "error", op->error);
 }
@@ -257,7 +286,7 @@ static int intend(lua_State *L)
     intent.request = describe(L, r, verb, 5, digest);
     if (!lua_isnil(L, 6)) {
         buffer_clear(&r->value);
-        if (!recorded_before(L, 6, strcmp(verb, "update") == 0 ? 5 : 0, &r->value))
+        if (!recorded_before(L, 6, is_partial(verb) ? 5 : 0, &r->value))
             luaL_error(L, "not enough memory");
         intent.pre_image = buffer_text(&r->value);
     }

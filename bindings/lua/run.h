@@ -8,7 +8,7 @@
  *       { op, state, result, error, request, intended, differs }; nil when nothing
  *       is recorded
  *   journal_intend(key, target, verb, name, request, before)  records the intent; OP
- *       (of an update, only the keys of `request` are recorded of `before`)
+ *       (of an update, only what `request` changes is recorded of `before`)
  *   journal_end(OP, state, value, error, request, key)  records the outcome and waits
  *       until it is on disk (of `value`'s config, what is not in `request`); one that
  *       cannot be recorded is logged by its `key`
@@ -37,6 +37,7 @@ struct engine;
 struct exchange;
 struct journal;
 struct journal_fault;
+struct journal_op;
 struct route;
 
 struct run_settings {
@@ -61,6 +62,10 @@ void run_resume(lua_State *L, struct journal *j, bool earlier);
 /* The journal, or NULL; the engine and the run forget it. */
 struct journal *run_take_back(lua_State *L);
 struct journal *run_journal(lua_State *L);
+
+/* Pushes the JSON text of what an operation's connector was before, as far as it was
+ * recorded, or nil. [-0, +1, e] */
+void run_push_before(lua_State *L, const struct journal_op *op);
 
 /* Whether journal_saw was called for that connector of that place. [-0, +0, m] */
 bool run_has_seen(lua_State *L, const char *connector, const char *place);

@@ -4,6 +4,7 @@
 #include "engine/journal.h"
 #include "engine/journal_runs.h"
 #include "lua/error.h"
+#include "lua/run.h"
 
 #include <stdint.h>
 
@@ -182,7 +183,8 @@ static int next_op(lua_State *L)
     set_text(L, "place", op.place);
     set_text(L, "state", journal_state_name(op.state));
     set_text(L, "request", op.request);
-    set_text(L, "before", op.pre_image);
+    run_push_before(L, &op);
+    lua_setfield(L, -2, "before");
     set_text(L, "remote_id", op.remote_id);
     set_text(L, "result", op.result);
     set_text(L, "error", op.error);

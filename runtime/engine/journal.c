@@ -246,6 +246,8 @@ void journal_free(struct journal *j)
     buffer_free(&j->run_texts);
     buffer_free(&j->op_texts);
     buffer_free(&j->key_texts);
+    for (size_t i = 0; i < JOURNAL_LATELY; i++)
+        buffer_free(&j->lately[i].text);
     explicit_bzero(j->secret, sizeof j->secret);
     journal_index_free(&j->index);
     free(j);

@@ -135,7 +135,7 @@ struct journal_intent {
     const char *verb, *target, *connector;
     const char *place;     /* where in the script, for messages */
     const char *digest;    /* of the request without its secrets */
-    const char *request;   /* JSON */
+    const char *request;   /* JSON; kept once for those of a run that have the same one */
     const char *pre_image; /* JSON: what is to be changed, as it was */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,48 @@ static bool check_known(struct journal *j, const struct journal_op *op, const ch
                         journal_state_name(op->state));
 }
 
+enum { SHORTEST_SHARED = 64, LONGEST_SHARED = 1 << 16 }; /* bytes of a request */
+
+/* What stands for a request that an entry of this process holds already, or NULL. */
+static const char *find_lately(const struct journal *j, const char *request, size_t size)
+{
+    for (size_t i = 0; i < JOURNAL_LATELY; i++) {
+        const struct journal_lately *l = &j->lately[i];
+        if (l->text.size == size && l->same[0] != '\0' && memcmp(l->text.data, request, size) == 0)
+            return l->same;
+    }
+    return NULL;
+}
+
+/* Remembers the request of the entry that was just written. It is no loss when there
+ * is no memory for that. */
+static void note_lately(struct journal *j, const char *request, size_t size)
+{
+    struct journal_lately *l = &j->lately[j->next_lately++ % JOURNAL_LATELY];
+    buffer_clear(&l->text);
+    l->same[0] = '\0';
+    if (buffer_add(&l->text, request, size))
+        snprintf(l->same, sizeof l->same, "%c%lld", JOURNAL_SAME, (long long)j->entries);
+}
+
+/* As write_entry for an intent, with its request once for all that ask for the same. */
+static bool write_intent(struct journal *j, int64_t op, enum journal_state state,
+                         const struct journal_intent *in)
+{
+    size_t size = in->request == NULL ? 0 : strlen(in->request);
+    if (size < SHORTEST_SHARED || size > LONGEST_SHARED)
+        return write_entry(j, op, state, in, &no_outcome);
+    struct journal_intent shared = *in;
+    const char *same = find_lately(j, in->request, size);
+    if (same != NULL)
+        shared.request = same;
+    if (!write_entry(j, op, state, &shared, &no_outcome))
+        return false;
+    if (same == NULL)
+        note_lately(j, in->request, size);
+    return true;
+}
+
 static bool record(struct journal *j, const struct journal_intent *in, enum journal_state state,
                    int64_t *op)
 {
@@ -100,6 +143,8 @@ static bool record(struct journal *j, const struct journal_intent *in, enum jour
     if (in->key == NULL || in->verb == NULL || in->target == NULL || in->digest == NULL)
         return journal_fail(&j->fault, JOURNAL_MISUSE,
                             "an intent lacks a key, verb, target or digest");
+    if (in->request != NULL && in->request[0] == JOURNAL_SAME)
+        return journal_fail(&j->fault, JOURNAL_MISUSE, "an intent's request is no JSON text");
     const char *const all[] = { in->key,   in->verb,   in->target,  in->connector,
                                 in->place, in->digest, in->request, in->pre_image };
     uint64_t hash = journal_index_hash(in->key);
@@ -112,7 +157,7 @@ static bool record(struct journal *j, const struct journal_intent *in, enum jour
     if (!journal_reserve(j, bytes) || !journal_begin(j))
         return false;
     *op = known.id != 0 ? known.id : (int64_t)j->index.count + 1;
-    if (!write_entry(j, *op, state, in, &no_outcome))
+    if (!write_intent(j, *op, state, in))
         return false;
     if (known.id == 0)
         journal_index_add(&j->index, hash, j->entries, state);

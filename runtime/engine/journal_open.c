@@ -148,6 +148,8 @@ static struct journal *new_journal(const struct journal_options *options, bool m
     buffer_init(&j->run_texts, 3 * LARGEST_TEXTS);
     buffer_init(&j->op_texts, 3 * LARGEST_TEXTS);
     buffer_init(&j->key_texts, 3 * LARGEST_TEXTS);
+    for (size_t i = 0; i < JOURNAL_LATELY; i++)
+        buffer_init(&j->lately[i].text, LARGEST_TEXTS);
     if (journal_paths_find(&j->paths, options->path, make, fault)
         && journal_folder_check(j->paths.folder, options->allow_network, fault))
         return j;

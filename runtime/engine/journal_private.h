@@ -12,8 +12,17 @@ enum { LARGEST_TEXTS = 1 << 28 }; /* bytes in the texts of one row */
 
 enum journal_statement {
     SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_RUN, SQL_ENTRY, SQL_ENTRIES, SQL_ATTEMPTS, SQL_VALUES,
+    SQL_REQUEST,
     SQL_VALUE_GET, SQL_RUN_WRITE, SQL_ENTRY_WRITE, SQL_ATTEMPT_WRITE, SQL_VALUE_WRITE, SQL_COUNT
 };
+
+/* A request that was recorded lately. Many operations of a run ask for the same, and
+ * the entries of all but the first hold JOURNAL_SAME and the number of that one's. */
+struct journal_lately {
+    struct buffer text;
+    char same[24]; /* empty: there is none */
+};
+enum { JOURNAL_LATELY = 4, JOURNAL_SAME = '=' }; /* no JSON text begins so */
 
 struct journal {
     sqlite3 *db;
@@ -32,6 +41,8 @@ struct journal {
     struct buffer run_texts, op_texts, key_texts; /* the last: of journal_find_hashed */
     unsigned char secret[DIGEST_SIZE];
     struct journal_index index;
+    struct journal_lately lately[JOURNAL_LATELY];
+    unsigned next_lately;    /* where the next one goes, modulo JOURNAL_LATELY */
     int64_t changes;         /* ever made: entries, attempts, values, and of the run's row */
     int64_t run_changes;     /* of the run's row alone */
     int64_t entries;         /* the number of the last */

@@ -105,6 +105,27 @@ static void point(const struct reading *r)
         *fields[i] = r->at[i] == SIZE_MAX ? NULL : r->texts->data + r->at[i];
 }
 
+/* Puts the request itself in the place of what says which entry holds it. */
+static bool take_request(struct journal *j, struct reading *r, int64_t last)
+{
+    if (r->at[REQUEST] == SIZE_MAX)
+        return true;
+    const char *said = r->texts->data + r->at[REQUEST];
+    if (*said != JOURNAL_SAME)
+        return true;
+    int64_t n = strtoll(said + 1, NULL, 10);
+    sqlite3_stmt *s = n < last ? journal_read_number(j, SQL_REQUEST, n) : NULL;
+    int found = s == NULL ? 0 : journal_row(j, s);
+    if (found <= 0)
+        return found == 0 && journal_die_damaged(j, "a request is missing");
+    bool fine = journal_take_text(j, s, 0, r->texts, &r->at[REQUEST]);
+    journal_reset(s);
+    if (!fine)
+        return false;
+    return (r->at[REQUEST] != SIZE_MAX && r->texts->data[r->at[REQUEST]] != JOURNAL_SAME)
+           || journal_die_damaged(j, "a request is missing");
+}
+
 static bool read_op(struct journal *j, int64_t id, struct buffer *texts, struct journal_op *op)
 {
     *op = (struct journal_op){ .id = 0 };
@@ -117,7 +138,7 @@ static bool read_op(struct journal *j, int64_t id, struct buffer *texts, struct 
     for (int i = 0; i < TEXTS; i++)
         r.at[i] = SIZE_MAX;
     buffer_clear(texts);
-    if (!read_entries(j, mark->last, &r))
+    if (!read_entries(j, mark->last, &r) || !take_request(j, &r, mark->last))
         return false;
     point(&r);
     if (op->key == NULL || op->verb == NULL || op->target == NULL || op->digest == NULL)

@@ -14,6 +14,7 @@ static const char *const texts[SQL_COUNT] = {
                 " ended, passes, changes, open FROM run",
     [SQL_ENTRY] = "SELECT previous, state, at, attempts, key, verb, target, connector, place,"
                   " digest, request, pre_image, remote_id, result, error FROM entry WHERE n = ?1",
+    [SQL_REQUEST] = "SELECT request FROM entry WHERE n = ?1",
     [SQL_ENTRIES] = "SELECT n, op, state, previous, key FROM entry ORDER BY n",
     [SQL_ATTEMPTS] = "SELECT count(*), coalesce(max(n), 0) FROM attempt",
     [SQL_VALUES] = "SELECT count(*) FROM value",

@@ -6,7 +6,6 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "engine/journal.h"
-#include "host/host.h"
 #include "host/options.h"
 #include "lua/error.h"
 #include "lua/json.h"
@@ -418,7 +417,7 @@ static int close_journal(struct journal *j, int code)
     return closed || code != 0 ? code : 1;
 }
 
-int journaling_end(lua_State *L, struct journaling *jn, int code)
+int journaling_end(lua_State *L, struct journaling *jn, int code, bool broken_off)
 {
     struct journal *j = run_take_back(L);
     size_t counts[JOURNAL_STATES] = {0};
@@ -436,7 +435,7 @@ int journaling_end(lua_State *L, struct journaling *jn, int code)
     size_t unknown = counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT];
     if (unknown > 0 && !jn->taken && (code == 0 || code == 1))
         code = 4;
-    bool complete = is_complete(counts, code, host_has_raised(L));
+    bool complete = is_complete(counts, code, broken_off);
     if (!finish(j, jn, counts[JOURNAL_UNDONE], code, complete))
         return give_up(j, code);
     if (!jn->taken) {

@@ -46,9 +46,9 @@ void journaling_push_words(lua_State *L, struct journaling *jn);
 /* Opens the run that --resume names. False after reporting why not. [-0, +0, m] */
 bool journaling_resume(lua_State *L, struct journaling *jn);
 
-/* Records how the run ended, closes the journal and says how to go on. Returns the
+/* Records how the run ended (`broken_off`: by an error), closes the journal and says how to go on. Returns the
  * program's exit code for one that would have been `code`: 4 when an outcome is
  * unknown, 1 when a resumed run has left something out. [-0, +0, m] */
-int journaling_end(lua_State *L, struct journaling *jn, int code);
+int journaling_end(lua_State *L, struct journaling *jn, int code, bool broken_off);
 
 #endif

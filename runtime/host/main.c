@@ -156,7 +156,7 @@ static int run(const struct options *o)
         log_line(LOG_ERROR, "stopped: %s", interrupt_reason());
         p.code = EXIT_FAILED;
     }
-    p.code = journaling_end(L, host_journaling(p.host), p.code);
+    p.code = journaling_end(L, host_journaling(p.host), p.code, host_has_raised(L));
 failed:
     if (why != NULL) {
         log_line(LOG_ERROR, "%s", why);

@@ -69,7 +69,7 @@ static struct timespec span(double seconds)
 static bool start(enum purpose purpose, clockid_t clock, double first, double then)
 {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGVTALRM};
-    event.sigev_value.sival_int = purpose;
+    event.sigev_value.sival_int = (int)purpose;
     event.sigev_notify_thread_id = gettid();
     if (timer_create(clock, &event, &timers[purpose]) != 0)
         return false;

@@ -213,7 +213,7 @@ function inverse.of(op, now, can)
     return conflict "whether it was done is not known; go on with the run first (kelp --resume)"
   end
   local compute = of[op.verb]
-  if not compute then return nothing(("a %s cannot be taken back"):format(op.verb)) end
+  if not compute then return nothing(("what %s did cannot be taken back"):format(op.verb)) end
   local result = compute(op, recorded, now, can)
   -- What an undo that was broken off may have done already.
   if op.state == "undo_intent" and result.action == "conflict" and recorded.before and now

@@ -5,6 +5,7 @@
 local raw = require "kelp.raw"
 local reconcile = require "kelp.reconcile"
 local write = require "kelp.write"
+local settings = require "kelp.settings"
 
 local offsets = {}
 
@@ -277,11 +278,23 @@ local function change_options(shared, what, options)
   return result
 end
 
+-- What the provider would refuse is refused by a plan too. Returns the connector.
+local function check_planned(shared, target, what, name)
+  local status = shared.exchange(target, "status", name, name)
+  if target.can.alters_when_stopped and status.state ~= "stopped" then
+    shared.refuse(target, "conflict", what, name,
+      ("its offsets can only be changed while it is stopped, and it is %s"):format(status.state))
+  end
+  return status
+end
+
 local function change(shared, what, target, connector, list, options)
   local name = shared.name_of(what, connector)
-  local entry, recorded = write.begin(target, what, name, list and { offsets = list }, options.key)
+  local request = list and { offsets = raw.json.encode(raw.json.array(list)) } or nil
+  local entry, recorded = write.begin(target, what, name, request, options.key)
   if recorded then return recorded end
-  return write.carry_out(entry, nil, target.can.alters_when_stopped and change_stopped
+  local before = settings.plan and check_planned(shared, target, what, name) or nil
+  return write.carry_out(entry, before, target.can.alters_when_stopped and change_stopped
     or change_later, target, what, name, list, options)
 end
 

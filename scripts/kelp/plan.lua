@@ -125,25 +125,36 @@ end
 
 local state_after = { restart = "running", pause = "paused", resume = "running", stop = "stopped" }
 
+local writes_config = { create = true, update = true, put = true }
+
 local function record_after(entry, before)
   local record = before and copy(before, entry.target) or { name = entry.name, tasks = {} }
   if state_after[entry.verb] then
     record.state = state_after[entry.verb]
-  else
+  elseif writes_config[entry.verb] then
     record.config = config_after(entry, before)
     record.class = record.config["connector.class"] or record.class
     if not before then
-      record.state = "running"
+      record.state = entry.request["$state"] or "running"
       record.id = entry.target.can.address_by_id and "planned " .. entry.name or nil
     end
   end
   return record
 end
 
+-- Where a create starts, for a person.
+local function starts_of(request)
+  local state, offsets = request["$state"], request["$offsets"]
+  local notes = {}
+  if state then notes[#notes + 1] = "state: " .. state end
+  if offsets then notes[#notes + 1] = "offsets: " .. offsets end
+  return #notes > 0 and notes or nil
+end
+
 -- ---- showing ----
 
 local sign = { create = "+", delete = "-", update = "~", restart = "^", pause = "~", resume = "~",
-               stop = "~" }
+               stop = "~", alter_offsets = "~", reset_offsets = "~" }
 
 local function lines_of(step)
   local lines = { ("%s %s %s on %s"):format(sign[step.action] or "~", step.action, step.connector,
@@ -182,17 +193,24 @@ function plan.note(entry, before)
     return true
   end
   local after = record_after(entry, before)
-  if entry.verb == "update" or entry.verb == "put" or entry.verb == "create" then
+  if writes_config[entry.verb] then
     step.action = before and "update" or "create"
     step.changes = raw.json.array(differences(before and before.config or {}, after.config))
+    step.notes = starts_of(entry.request)
     if before and #step.changes == 0 then return copy(before, target) end
-  else
-    step.action = entry.verb
-    if before and before.state == after.state and entry.verb ~= "restart" then return true end
+    world[entry.name] = { record = after }
+    add(step)
+    return copy(after, target)
   end
-  world[entry.name] = { record = after }
+  step.action = entry.verb
+  if state_after[entry.verb] then
+    if before and before.state == after.state and entry.verb ~= "restart" then return true end
+    world[entry.name] = { record = after }
+  else
+    step.changes = raw.json.array(differences({}, entry.request or {}))
+  end
   add(step)
-  return state_after[entry.verb] and true or copy(after, target)
+  return true
 end
 
 --- Something that a step of another kind would change, for what is no connector's config.

@@ -28,7 +28,7 @@ local function bench(options)
     XDG_STATE_HOME = self.home, CONFLUENT_CLOUD_REST_ENDPOINT = self.sim.confluent,
     UPSTASH_API_URL = self.sim.upstash, CONFLUENT_CLOUD_API_KEY = "NOTAREALKEY00002",
     CONFLUENT_CLOUD_API_SECRET = "not-a-real-api-secret", UPSTASH_EMAIL = "somebody@example.com",
-    UPSTASH_API_KEY = "not-a-real-upstash-key",
+    UPSTASH_API_KEY = "not-a-real-upstash-key", KAFKA_CONNECT_URL = self.sim.connect,
   }
   return self
 end
@@ -133,6 +133,30 @@ function TestPlan:test_a_plan_as_data()
   lu.assertEquals(plan.plan[1].target, "upstash " .. CLUSTER)
   lu.assertEquals(plan.plan[1].changes, { { key = "database", old = "catalog", new = "stock" } })
   lu.assertEquals(plan.plan[2].action, "create")
+end
+
+function TestPlan:test_offsets_and_starting_states()
+  local b = bench()
+  local result = ends(b:run([[
+    local c = kelp.connect {}
+    local list = { { partition = { filename = "x" }, offset = { position = 5 } } }
+    c:stop("access-log-source")
+    c:alter_offsets("access-log-source", list)
+    c:reset_offsets("access-log-source")
+    c:restart("orders-to-lost-disk", { tasks = "failed" })
+    c:create("new", { ["connector.class"] = "FileStreamSource", file = "x", topic = "t" },
+      { state = "stopped", offsets = list })
+    print(c:get("new").state)
+  ]], "--plan"), 3)
+  lu.assertEquals(b:effects(), {})
+  for _, words in ipairs { "~ stop access-log-source", "~ alter_offsets access-log-source",
+      [[    offsets: (not set) → [{"offset":{"position":5},"partition":{"filename":"x"}}] ]],
+      "~ reset_offsets access-log-source", "^ restart orders-to-lost-disk", "+ create new",
+      "    state: stopped", [[    offsets: [{"offset":{"position":5}]], "\nstopped\n" } do
+    lu.assertStrContains(result.out, (words:gsub("] $", "]")))
+  end
+  result = ends(b:run([[kelp.connect {}:reset_offsets("access-log-source")]], "--plan"), 1)
+  lu.assertStrContains(result.err, "only be changed while it is stopped, and it is running")
 end
 
 function TestPlan:test_what_would_fail_fails_in_the_plan()
@@ -244,6 +268,24 @@ function TestJournal:test_the_same_write_with_another_content_is_refused()
   lu.assertStrContains(result.err, "tasks.max")
   lu.assertStrContains(result.err, "different content")
   lu.assertEquals(b:effects(), { "create job" })
+end
+
+function TestJournal:test_other_offsets_are_another_content()
+  local b = bench()
+  local function script(position)
+    return ([[
+      local c = kelp.connect {}
+      c:stop("access-log-source")
+      c:wait("access-log-source", { state = "stopped" })
+      c:alter_offsets("access-log-source", { { partition = { filename = "/var/log/shop/access.log" },
+        offset = { position = %d } } })
+      error "boom"
+    ]]):format(position)
+  end
+  ends(b:run(script(5)), 1)
+  b:script(script(6))
+  local result = ends(b:kelp("--accept-script-change", "--resume", "last"), 1)
+  lu.assertStrContains(result.err, "different content (offsets)")
 end
 
 function TestJournal:test_what_is_not_asked_for_again_is_said()

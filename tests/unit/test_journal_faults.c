@@ -473,7 +473,7 @@ static void one_sync_for_each_commit(void **state)
     struct journal *j = create(p);
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < 5; i++) {
-            char key[16];
+            char key[32];
             int64_t op;
             snprintf(key, sizeof key, "key-%d-%d", pass, i);
             struct journal_intent in = intent(key);

@@ -323,6 +323,8 @@ static void only_what_cannot_have_happened_is_sent_again_unasked(void **state)
         { FAULT_NONE, SENT_YES, 503, "", true, false, true },
         { FAULT_RESOLVE, SENT_NO, 0, "", true, true, true },
         { FAULT_CONNECT, SENT_NO, 0, "", true, true, true },
+        { FAULT_SCARCE, SENT_NO, 0, "", true, true, false },
+        { FAULT_SCARCE, SENT_MAYBE, 0, "", true, false, true },
         { FAULT_TIMEOUT, SENT_NO, 0, "", true, true, true },
         { FAULT_TIMEOUT, SENT_MAYBE, 0, "", true, false, true },
         { FAULT_CLOSED, SENT_MAYBE, 0, "", true, false, true },
