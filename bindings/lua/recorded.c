@@ -134,9 +134,11 @@ static bool add_key(const struct entry *e, struct buffer *out)
     const struct entry alone = {.key = e->key, .key_size = e->key_size, .text = ""};
     struct known *k = known_place(&alone);
     if (k != NULL && is_known(k, &alone)) {
-        bool fits = add_known(&alone, out); /* "KEY":"" */
-        out->size -= fits ? 2 : 0;
-        return fits;
+        if (!add_known(&alone, out)) /* "KEY":"" */
+            return false;
+        out->size -= 2;
+        out->data[out->size] = '\0';
+        return true;
     }
     size_t from = out->size;
     if (!add_safe(e->key, e->key_size, out) || !buffer_add_char(out, ':'))

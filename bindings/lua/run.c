@@ -438,11 +438,13 @@ static int take(lua_State *L)
     struct journal_fault fault;
     if (r->journal != NULL)
         return luaL_error(L, "this run has a journal already");
-    struct journal *j = r->settings->take(r->settings->context, name, &fault);
+    bool own = false;
+    struct journal *j = r->settings->take(r->settings->context, name, &own, &fault);
     if (j == NULL)
         raise_fault(L, &fault);
     run_resume(L, j, true);
-    return 0;
+    lua_pushboolean(L, own);
+    return 1;
 }
 
 static int value(lua_State *L)

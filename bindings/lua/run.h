@@ -19,7 +19,8 @@
  *       without OP the last
  *   journal_saw(target, name)  a read has shown that connector, or that it is not
  *       there: then a resumed run that does not repeat a write has a reason
- *   journal_take(path)  goes on with an earlier run's journal
+ *   journal_take(run)  goes on with an earlier run's journal; true when it is of this
+ *       user's own runs
  *   journal_value(label), journal_set_value(label, json)  recorded values
  *   journal_records()  whether this run's writes are recorded
  *   journal_id()  the run's name, once it has a journal
@@ -44,8 +45,10 @@ struct run_settings {
     bool plan; /* nothing is sent that changes anything */
     /* Makes the journal, at the first write. NULL: this run records nothing. */
     struct journal *(*create)(void *context, struct journal_fault *fault);
-    /* Opens an earlier run's, named as the user names it. */
-    struct journal *(*take)(void *context, const char *run, struct journal_fault *fault);
+    /* Opens an earlier run's, named as the user names it; *own: it lies where only
+     * this user's runs are recorded. */
+    struct journal *(*take)(void *context, const char *run, bool *own,
+                            struct journal_fault *fault);
     void *context;
 };
 

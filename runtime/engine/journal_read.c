@@ -114,8 +114,10 @@ static bool take_request(struct journal *j, struct reading *r, int64_t last)
     if (*said != JOURNAL_SAME)
         return true;
     int64_t n = strtoll(said + 1, NULL, 10);
-    sqlite3_stmt *s = n < last ? journal_read_number(j, SQL_REQUEST, n) : NULL;
-    int found = s == NULL ? 0 : journal_row(j, s);
+    if (n >= last)
+        return journal_die_damaged(j, "its entries are in disorder");
+    sqlite3_stmt *s = journal_read_number(j, SQL_REQUEST, n);
+    int found = s == NULL ? -1 : journal_row(j, s);
     if (found <= 0)
         return found == 0 && journal_die_damaged(j, "a request is missing");
     bool fine = journal_take_text(j, s, 0, r->texts, &r->at[REQUEST]);

@@ -349,7 +349,7 @@ static int error_text(lua_State *L)
         }
         return 1;
     }
-    if (lua_type(L, 1) != LUA_TSTRING && !luaL_getmetafield(L, 1, "__tostring"))
+    if (!lua_isstring(L, 1) && !luaL_getmetafield(L, 1, "__tostring"))
         lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
     else
         luaL_tolstring(L, 1, NULL);

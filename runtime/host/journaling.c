@@ -116,7 +116,25 @@ static int pick_run(const char *folder, const char *wanted, struct buffer *found
     return count;
 }
 
-static struct journal *take(void *context, const char *name, struct journal_fault *fault)
+/* True for a file in the folder of this user's runs: others may have written what
+ * lies elsewhere. */
+static bool is_own(const char *path)
+{
+    struct buffer folder;
+    buffer_init(&folder, MAX_PATH);
+    char *real = add_folder(&folder) ? realpath(buffer_text(&folder), NULL) : NULL;
+    char *file = realpath(path, NULL);
+    size_t size = real != NULL ? strlen(real) : 0;
+    bool own = real != NULL && file != NULL && strncmp(file, real, size) == 0
+               && file[size] == '/' && strchr(file + size + 1, '/') == NULL;
+    free(real);
+    free(file);
+    buffer_free(&folder);
+    return own;
+}
+
+static struct journal *take(void *context, const char *name, bool *own,
+                            struct journal_fault *fault)
 {
     struct journaling *jn = context;
     struct buffer path, file;
@@ -142,6 +160,7 @@ static struct journal *take(void *context, const char *name, struct journal_faul
     else
         j = journal_resume(&(struct journal_options){.path = buffer_text(&path),
                                                      .clock = jn->clock}, fault);
+    *own = j != NULL && is_own(buffer_text(&path));
     jn->taken = true;
 done:
     buffer_free(&path);
@@ -237,8 +256,13 @@ void journaling_keep_words(lua_State *L, struct journaling *jn, int count, char 
 void journaling_push_words(lua_State *L, struct journaling *jn)
 {
     const struct journal_run *run = journal_run(run_journal(L));
-    (void)jn;
     int top = lua_gettop(L);
+    if (!jn->own) {
+        error_push(L, ERROR_JOURNAL, "a journal from elsewhere does not choose what is run; name "
+                                     "the script: kelp --resume %s SCRIPT [args]",
+                   jn->options->resume);
+        lua_error(L);
+    }
     if (run->arguments != NULL) {
         json_decode(L, run->arguments, strlen(run->arguments));
         if (!lua_istable(L, -1) || lua_getfield(L, -1, "words") != LUA_TTABLE
@@ -281,7 +305,7 @@ static void stay_restricted(lua_State *L, const struct journaling *jn)
 bool journaling_resume(lua_State *L, struct journaling *jn)
 {
     struct journal_fault fault;
-    struct journal *j = take(jn, jn->options->resume, &fault);
+    struct journal *j = take(jn, jn->options->resume, &jn->own, &fault);
     if (j == NULL) {
         log_line(LOG_ERROR, "%s", fault.message);
         return false;
@@ -390,8 +414,8 @@ static bool finish(struct journal *j, const struct journaling *jn, size_t undone
     return journal_finish(j, JOURNAL_REVERTED);
 }
 
-static const char when_mended[] = "what the journal holds is good; when that is mended, go on with: "
-                                  "kelp --resume %s";
+static const char when_mended[] = "what the journal holds is good; when that is mended, go on "
+                                  "with: kelp --resume %s";
 
 /* Says why the journal could not be written to its end. */
 static int give_up(struct journal *j, int code)

@@ -20,6 +20,7 @@ struct journaling {
     /* What the journal says of the run; owned. */
     char *script, *digest, *arguments;
     bool resumed; /* with --resume */
+    bool own;     /* the resumed run is one of this user's folder of runs */
     bool taken;   /* by a command that takes the run back */
 };
 
@@ -39,7 +40,8 @@ void journaling_describe(lua_State *L, struct journaling *jn, const char *script
 void journaling_keep_words(lua_State *L, struct journaling *jn, int count, char *const words[]);
 
 /* With --resume and no script: pushes the array of those words as they were, and
- * goes to the folder that the run was started in. Raises when the run had none.
+ * goes to the folder that the run was started in. Raises when the run had none, or when its
+ * journal is not from the folder of this user's runs.
  * [-0, +1, e] */
 void journaling_push_words(lua_State *L, struct journaling *jn);
 

@@ -97,7 +97,7 @@ end
 
 -- The secrets that an update of the whole config has to send again: told on the command line, or
 -- named by the run.
-local function supply(step, now, op, operations_of, values)
+local function supply(step, now, op, operations_of, values, own)
   local needs = step.needs or {}
   if step.action == "update" then
     for key, value in pairs(now.config) do
@@ -107,7 +107,8 @@ local function supply(step, now, op, operations_of, values)
   step.secrets = {}
   for _, key in ipairs(needs) do
     local value = values[key]
-    for _, other in ipairs(value and {} or operations_of) do
+    -- What lies elsewhere does not choose which of this user's secrets are read.
+    for _, other in ipairs((value or not own) and {} or operations_of) do
       local request = inverse.recorded(other).request
       local label = request and type(request[key]) == "table" and request[key]["$secret"]
       if label and other.connector == op.connector then
@@ -159,7 +160,7 @@ local function steps_of_made(chain, now)
   return steps
 end
 
-local function steps_of_chain(chain, now, can, list, values)
+local function steps_of_chain(chain, now, can, list, values, own)
   if now and now.several then
     local steps = {}
     for i, op in ipairs(chain.ops) do
@@ -176,7 +177,7 @@ local function steps_of_chain(chain, now, can, list, values)
     else
       step = inverse.of(op, now, can)
       local whole = step.action == "update" and not can.merge and can.masks
-      if whole or step.action == "create" then step = supply(step, now, op, list, values) end
+      if whole or step.action == "create" then step = supply(step, now, op, list, values, own) end
     end
     step.op = op
     blocked = step.action == "conflict"
@@ -187,13 +188,13 @@ local function steps_of_chain(chain, now, can, list, values)
 end
 
 -- The steps, in the order in which they are carried out; each place is looked at once.
-local function steps_of(list, named, values)
+local function steps_of(list, named, values, own)
   local steps, worlds, cache = {}, {}, {}
   for _, chain in ipairs(chains_of(list)) do
     local target = target_of(chain.where, named, cache)
     worlds[chain.where] = worlds[chain.where] or by_name(target)
     local now = worlds[chain.where][chain.connector]
-    for _, step in ipairs(steps_of_chain(chain, now, target.can, list, values)) do
+    for _, step in ipairs(steps_of_chain(chain, now, target.can, list, values, own)) do
       step.target = target
       steps[#steps + 1] = step
     end
@@ -310,10 +311,10 @@ local function take_back(step)
 end
 
 local function run(options, values)
-  raw.journal_take(options.run)
+  local own = raw.journal_take(options.run)
   local named = {}
   for i, name in ipairs(options.target) do named[i] = kelp.target(name) end
-  local steps = steps_of(operations(options.only), named, values)
+  local steps = steps_of(operations(options.only), named, values, own)
   tell(steps, kelp.settings.plan)
   if kelp.settings.plan then return 0 end
   local counts = { undone = 0, conflict = 0, failed = 0, nothing = 0 }

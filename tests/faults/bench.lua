@@ -212,6 +212,18 @@ end
 
 -- ---- kelp ----
 
+-- KELP_ARTEFACTS, a folder: every kelp logs all that there is to log, and what it writes is kept
+-- there, for tests/canary to search. Rows that look at the log fail then.
+local artefacts = os.getenv "KELP_ARTEFACTS"
+
+local function done_with(path)
+  if artefacts then
+    assert(os.execute(("mv %s %s"):format(quote(path), quote(artefacts))))
+  else
+    os.remove(path)
+  end
+end
+
 -- Runs a script of ours; { code, how, out, err, seconds, and what it printed as JSON }.
 function bench.kelp(script, spec, env)
   local out, err, input = bench.path "out", bench.path "err", bench.path "spec.json"
@@ -220,16 +232,17 @@ function bench.kelp(script, spec, env)
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. quote(value) end
   local start_at = raw.now()
   local _, how, code = os.execute(("env -i PATH=\"$PATH\" HOME=%s ASAN_OPTIONS=\"$ASAN_OPTIONS\" "
-    .. "timeout -s KILL 60 env --default-signal=PIPE %s %s --log info %s/scripts/%s.lua %s "
+    .. "timeout -s KILL 60 env --default-signal=PIPE %s %s --log %s %s/scripts/%s.lua %s "
     .. "</dev/null >%s 2>%s"):format(
-    quote(folder), table.concat(words, " "), quote(program), quote(here), script, quote(input),
+    quote(folder), table.concat(words, " "), quote(program), artefacts and "trace" or "info",
+    quote(here), script, quote(input),
     quote(out), quote(err)))
   local result = { seconds = raw.now() - start_at, code = code, how = how, out = bench.read(out),
                    err = bench.read(err), results = {} }
   local ok, printed = pcall(kelp.json.decode, result.out:match "[^\n]*\n$" or "")
   if ok then for key, value in pairs(printed) do result[key] = value end end
-  os.remove(out)
-  os.remove(err)
+  done_with(out)
+  done_with(err)
   os.remove(input)
   return result
 end

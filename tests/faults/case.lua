@@ -196,6 +196,19 @@ local function judge(c, r)
   return wrong
 end
 
+-- A row that does its own steps: it returns why it was left out, if it was.
+local function by_steps(c, at)
+  local wrong = {}
+  local steps = require("steps").new(c, at, function(fine, format, ...)
+    if not fine then wrong[#wrong + 1] = format:format(...) end
+  end)
+  local fine, why = pcall(c.steps, steps)
+  steps:close()
+  if not fine then wrong[#wrong + 1], why = tostring(why), nil end
+  if why and #wrong == 0 then return nil, why end
+  return wrong
+end
+
 -- Returns what was wrong, an empty list when nothing was; or nil and why it was left out.
 function case.run(c)
   if c.tls and not bench.exists(bench.folder .. "/tls") then
@@ -206,6 +219,11 @@ function case.run(c)
   if not at then
     bench.stop()
     return nil, why
+  end
+  if c.steps then
+    local wrong, why_not = by_steps(c, at)
+    bench.stop()
+    return wrong, why_not
   end
   local r = run(c, at)
   bench.stop()

@@ -17,11 +17,14 @@
 --              most: how often one name may be made (1); within, least: seconds; peak: MiB
 --              says: a pattern in standard error. Each number may be { least, most }
 --   check      function(result, check) for what these cannot say
+--   steps      function(steps) in place of a run: a row that takes several runs, see steps.lua; it
+--              returns why it was left out, if it was
 -- In every case kelp must end by itself, and no credential may be in its output or at the second
 -- server.
 
 local rows = {}
-for _, group in ipairs { "network", "tls", "http", "rate", "provider", "input", "clock" } do
+for _, group in ipairs { "network", "tls", "http", "rate", "provider", "process", "script", "input",
+                         "clock" } do
   for _, row in ipairs(require("rows." .. group)) do rows[#rows + 1] = row end
 end
 return rows

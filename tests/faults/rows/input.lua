@@ -1,6 +1,8 @@
 -- A: hostile bytes, from a script's data or from a server. Refused before anything is sent, or
 -- handled as data; in bounded memory.
 
+local bench = require "bench"
+
 local both = { "confluent", "upstash" }
 local list = { { "list" } }
 
@@ -90,6 +92,61 @@ local escaped_list = "{" .. escaped_name .. ':{"info":{"name":' .. escaped_name
   .. ',"connector":{"state":"FAILED","trace":"bad\\\\u001b[31m\\\\u009bthing"},"tasks":[],'
   .. '"type":"sink"}}}'
 
+-- ---- journals that somebody else may have written ----
+
+local three = [[for _, n in ipairs(names(3)) do target:create(n, config) end]]
+
+-- Where requests go is for this machine's settings to say, not for the journal.
+local function nothing_there(s, before)
+  local now = bench.read(s.at.other_record)
+  s.check(now == before, "the other server was asked:\n%s", now:sub(#before + 1))
+end
+
+local function another_address(s)
+  s:script(three)
+  s.check(s:kelp({ s.path }, { rules = "recv tcp 2 KILL" }).killed, "it was not killed")
+  s:arrived(1)
+  s:ended(s:resume(), 0)
+  local path = s:journal_path()
+  local port, other = s.at.base_url:match ":(%d+)", s.at.from.OTHER
+  -- The file stays as long as it was.
+  if #port ~= #other then return "the ports have numbers of different length" end
+  local text, count = bench.read(path):gsub("127%.0%.0%.1:" .. port, "127.0.0.1:" .. other)
+  s.check(count >= 3, "the journal names the address %d times", count)
+  bench.write(path, text)
+  local sent = s:sent()
+  for _, words in ipairs { { "undo", "last" }, { "--resume", "last" },
+                           { "runs", "show", "last" } } do
+    s:ended(s:kelp(words), 1, "is damaged")
+  end
+  nothing_there(s, "")
+  s.check(s:sent() == sent, "something was sent")
+end
+
+local function somebody_elses(s)
+  s:script(three)
+  local elsewhere = "http://127.0.0.1:" .. s.at.from.OTHER .. "/confluent"
+  s:kelp({ s.path }, { env = { CONFLUENT_CLOUD_REST_ENDPOINT = elsewhere } })
+  local before, sent = bench.read(s.at.other_record), s:sent()
+  s.check(before:find "POST ", "it was never asked")
+  s:ended(s:kelp { "undo", "last" }, 1, "the settings here lead to")
+  s:ended(s:kelp { "undo", "--plan", "last" }, 1, "the settings here lead to")
+  nothing_there(s, before)
+  s.check(s:sent() == sent, "something was sent")
+end
+
+local function control_characters(s)
+  s:script(three)
+  s:ended(s:kelp { s.path }, 1, "title")
+  for _, words in ipairs { { "runs", "show", "last" }, { "runs" }, { "undo", "--plan", "last" } } do
+    local said = table.concat(words, " ")
+    local shown = s:kelp(words)
+    s.check(not (shown.out .. shown.err):find "[\27\7]", "%s: a control character is shown", said)
+  end
+  local shown = s:kelp { "runs", "show", "last" }
+  s.check(shown.out:find "title", "the message is not shown:\n%s%s", shown.out, shown.err)
+end
+
 return {
   row(named "crlf", { row = "A1", what = "line breaks in what becomes a request line or a header",
     cases = {
@@ -135,7 +192,7 @@ return {
     { case = "1 MiB", calls = big(1 << 20), expect = { effects = { put = 1 }, within = 10 } },
     { case = "10 MiB", calls = big(10 << 20), expect = { effects = { put = 1 }, within = 10 } },
     { case = "40 MiB", calls = big(40 << 20), expect = { exit = 1, kind = "invalid", sent = "no",
-        message = "too large", seen = { ["* ."] = 0 } } },
+        message = "too large", seen = { ["PUT ."] = 0, ["POST ."] = 0 } } },
     { case = "100,000 keys", calls = many_keys, expect = { effects = { put = 1 }, within = 20 } },
   } },
 
@@ -227,7 +284,13 @@ return {
     rejected("with a line break", { CONFLUENT_CLOUD_API_SECRET = "not-a-real\nsecret" }),
   } },
 
-  { row = "A17", what = "a hostile journal", skipped = "comes with the journal's tests" },
+  { row = "A17", what = "a hostile journal", other = true, cases = {
+    { case = "another address in it", steps = another_address },
+    { case = "of somebody else's server", steps = somebody_elses },
+    { case = "escape sequences in it", steps = control_characters,
+      faults = { { "POST", "/connector", "answer 400 Bad Request",
+        'body {"error":{"code":400,"message":"no \\\\u001b]0;title\\\\u0007"}}', "send" } } },
+  } },
 
   { row = "A18", what = "proxy variables of the environment", other = true, host = "here.invalid",
     target = { allow_http = true },
