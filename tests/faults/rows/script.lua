@@ -234,7 +234,7 @@ return {
     raises("a string", "error 'on purpose'", "script%.lua:3: on purpose"),
     raises("a table", "error { 1 }", "error object is a table value"),
     raises("nil", "error()", "error object is a nil value"),
-    raises("a number", "error(7)", "error object is a number value"),
+    raises("a number", "error(7)", "error: 7"),
     raises("a bad object",
       "error(setmetatable({}, { __tostring = function() error 'worse' end }))",
       "the error value cannot be shown"),
