@@ -20,6 +20,13 @@ export LC_ALL
 # times that of OTHER.
 aims='
 update   cpu  kelp raw  1.6
+many     cpu  kelp raw  1.6
+many     cpu  kelp go   0.6
+many     peak kelp raw  1.5
+slow     wall kelp raw  1.05
+list     cpu  kelp go   1.0
+list     peak kelp go   1.0
+journal  cpu  kelp go   1.0
 startup  wall kelp curl 1.0
 '
 

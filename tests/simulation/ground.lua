@@ -78,14 +78,14 @@ end
 
 -- The text of all faults, "" when there is none.
 function ground.judge(now, record, code, log, audited_at, overrun, interrupted, tasks, exchanges,
-                      queued, transfers)
+                      queued, transfers, journal)
   local w = run.world
   w.now = now + 1e6
   router.catch_up(w)
   run.effects = w.effects
   run.record = record and json.decode(record) or { ops = {}, reports = {} }
   run.code, run.log, run.audited_at, run.overrun = code, log, audited_at, overrun
-  run.interrupted = interrupted
+  run.interrupted, run.journal = interrupted, journal
   run.left = { tasks = tasks, calls = exchanges, exchanges = queued, transfers = transfers }
   return table.concat(judge.faults(run), "\n"), #run.sends, #run.effects
 end

@@ -296,6 +296,35 @@ local function check_done(run, say)
   end
 end
 
+-- The journal of a run that kept one: what is done there is there, what is there is done or
+-- unknown there, and what the script was told is what it says.
+local function check_journal(run, say)
+  if not run.journal then return end
+  local by_marker, states = index(run.effects), {}
+  for verb, state, marker in run.journal:gmatch "(%S+) (%S+) (%d+)\n" do
+    marker = math.tointeger(marker)
+    states[marker] = state
+    if marker > 0 and state == "done" and not by_marker[marker] then
+      say("I1", "%s of marker %d is done in the journal, and nothing of it is there", verb, marker)
+    end
+    if state == "intent" or state == "planned" then
+      say("I2", "%s of marker %d has no outcome in the journal", verb, marker)
+    end
+  end
+  for marker, effects in pairs(by_marker) do
+    local state = states[marker]
+    if marker > 0 and state ~= "done" and state ~= "unknown" then
+      say("I2", "%s of marker %d was carried out, and is %s in the journal", effects[1].verb, marker,
+        state or "not")
+    end
+  end
+  for _, op in ipairs(run.record.ops) do
+    if op.status == "done" and marked[op.verb] and states[op.marker] ~= "done" then
+      say("I2", "%s, and is %s in the journal", shown(op), states[op.marker] or "not")
+    end
+  end
+end
+
 local settled = { calm = true, rate = true, throttle = true }
 
 -- run: plan, record (what jobs.lua kept), effects (the providers' truth), sends (every request as
@@ -312,6 +341,7 @@ function judge.faults(run)
   check_rest(run, say)
   check_sends(run, say)
   check_rate(run, say)
+  check_journal(run, say)
   if run.plan.class == "revoked" then check_revoked(run, say) end
   if settled[run.plan.class] then check_done(run, say) end
   return faults

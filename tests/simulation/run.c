@@ -1,17 +1,20 @@
 #define _GNU_SOURCE
 #include "run.h"
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "chunks.h"
 #include "engine/exchange.h"
+#include "engine/journal.h"
 #include "host/embedded.h"
 #include "host/host.h"
 #include "host/options.h"
 #include "lua/call.h"
 #include "lua/interrupt.h"
 #include "lua/json.h"
+#include "lua/run.h"
 #include "lua/task.h"
 #include "transport_scripted.h"
 
@@ -206,6 +209,27 @@ static void push_left(struct run *r)
     lua_pop(L, 1);
 }
 
+/* The operations of the run's journal, "VERB STATE MARKER" a line, or nil, onto the
+ * models' stack. The marker is what jobs.lua put into the config: 0 without. */
+static void push_journal(struct run *r)
+{
+    struct journal *j = run_journal(host_state(r->host));
+    struct journal_op op = {0};
+    struct buffer text;
+    if (j == NULL) {
+        lua_pushnil(r->ground.L);
+        return;
+    }
+    buffer_init(&text, 1 << 24);
+    while (journal_next(j, op.id, &op) && op.id != 0) {
+        const char *marker = op.request != NULL ? strstr(op.request, "\"marker\":\"") : NULL;
+        buffer_printf(&text, "%s %s %d\n", op.verb, journal_state_name(op.state),
+                      marker != NULL ? atoi(marker + 10) : 0);
+    }
+    lua_pushstring(r->ground.L, buffer_text(&text));
+    buffer_free(&text);
+}
+
 static void judge(struct run *r, const char *log, bool interrupted, struct verdict *v)
 {
     lua_State *L = r->ground.L, *H = host_state(r->host);
@@ -223,7 +247,8 @@ static void judge(struct run *r, const char *log, bool interrupted, struct verdi
     lua_pushstring(L, transport_scripted_overrun(r->transport));
     lua_pushboolean(L, interrupted);
     push_left(r);
-    call_ground(L, "judge", 11, 3);
+    push_journal(r);
+    call_ground(L, "judge", 12, 3);
     v->faults = strdup(lua_tostring(L, -3));
     v->sends = (unsigned)lua_tointeger(L, -2);
     v->effects = (unsigned)lua_tointeger(L, -1);
@@ -237,6 +262,20 @@ static char *read_log(int fd)
     if (text == NULL || pread(fd, text, (size_t)size, 0) != size)
         abort();
     return text;
+}
+
+/* Every so many seeds the run is recorded in a journal, too. */
+enum { RECORDED = 8 };
+
+static void remove_journal(const char *folder)
+{
+    static const char *const names[] = {"run.db", "run.lock", "run.db-wal"};
+    char path[64];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
 }
 
 bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bool verbose,
@@ -256,7 +295,16 @@ bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bo
     log_set_level(verbose ? LOG_TRACE : LOG_ERROR);
     interrupt_clear();
     options_defaults(&options);
-    options.no_journal = true;
+    /* In memory, so that a sync costs nothing. */
+    char folder[] = "/dev/shm/kelp-XXXXXX", journal[sizeof folder + 16];
+    bool recorded = seed % RECORDED == 0;
+    if (recorded && mkdtemp(folder) == NULL) {
+        perror("simulate: /dev/shm");
+        return false;
+    }
+    snprintf(journal, sizeof journal, "%s/run.db", folder);
+    options.no_journal = !recorded;
+    options.journal = recorded ? journal : NULL;
     clock_virtual(&r.clock, seed);
     r.ground.clock = &r.clock;
     begin(&r, seed, v);
@@ -291,6 +339,8 @@ out:
     if (r.transport != NULL)
         r.transport->free(r.transport);
     options_free(&options);
+    if (recorded)
+        remove_journal(folder);
     secret_forget_all();
     log_set_descriptor(STDERR_FILENO);
     close(log);
