@@ -13,6 +13,7 @@
 #include "lua/task.h"
 #include "providers/provider.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,12 @@ struct run {
 };
 
 /* registry[&REGISTRY_KEY] = the run's userdata. User values: */
-enum { COUNTS = 1, SEEN = 2 }; /* writes by key; connectors that reads have shown */
+enum {
+    COUNTS = 1, /* writes by key */
+    SEEN,       /* connectors that reads have shown */
+    PLACES,     /* what push_place has made, by target */
+    USER_VALUES = PLACES
+};
 static char REGISTRY_KEY;
 
 static struct run *run_of(lua_State *L)
@@ -53,7 +59,7 @@ static int run_collect(lua_State *L)
 
 void run_open(lua_State *L, struct engine *e, const struct run_settings *settings)
 {
-    struct run *r = lua_newuserdatauv(L, sizeof *r, 2);
+    struct run *r = lua_newuserdatauv(L, sizeof *r, USER_VALUES);
     *r = (struct run){.engine = e, .settings = settings};
     buffer_init(&r->request, MAX_TEXT);
     buffer_init(&r->value, MAX_TEXT);
@@ -61,6 +67,12 @@ void run_open(lua_State *L, struct engine *e, const struct run_settings *setting
     lua_setiuservalue(L, -2, COUNTS);
     lua_newtable(L);
     lua_setiuservalue(L, -2, SEEN);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_setiuservalue(L, -2, PLACES);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, run_collect);
     lua_setfield(L, -2, "__gc");
@@ -130,30 +142,60 @@ void run_check(lua_State *L, const struct route *route, const char *verb, int64_
 
 /* ---- keys ---- */
 
-/* Where the connector lives, as keys and messages say it: an address that is not
- * the provider's own tells two places of the same names apart. [-0, +1, m] */
-static const char *push_place(lua_State *L, const struct target *t)
+static void push_user_value(lua_State *L, int which)
 {
-    const char *usual = t->provider->base_url;
-    if (usual == NULL || strcmp(t->base_url, usual) == 0)
-        return lua_pushstring(L, t->label);
-    return lua_pushfstring(L, "%s at %s", t->label, t->base_url);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
+    lua_getiuservalue(L, -1, which);
+    lua_remove(L, -2);
+}
+
+/* Where the connectors of the target at `index` live, as keys and messages say it: an
+ * address that is not the provider's own tells two places of the same names apart.
+ * [-0, +1, m] */
+static const char *push_place(lua_State *L, int index)
+{
+    const struct target *t = target_check(L, index);
+    push_user_value(L, PLACES);
+    lua_pushvalue(L, index);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        const char *usual = t->provider->base_url;
+        lua_pop(L, 1);
+        lua_pushvalue(L, index);
+        if (usual == NULL || strcmp(t->base_url, usual) == 0)
+            lua_pushstring(L, t->label);
+        else
+            lua_pushfstring(L, "%s at %s", t->label, t->base_url);
+        lua_rawset(L, -3);
+        lua_pushvalue(L, index);
+        lua_rawget(L, -2);
+    }
+    lua_remove(L, -2);
+    return lua_tostring(L, -1);
+}
+
+static void push_joined(lua_State *L, struct run *r, const char *const parts[], size_t count)
+{
+    buffer_clear(&r->value);
+    for (size_t i = 0; i < count; i++) {
+        if (!buffer_add_text(&r->value, parts[i]))
+            luaL_error(L, "not enough memory");
+    }
+    lua_pushlstring(L, buffer_text(&r->value), r->value.size);
 }
 
 /* "create orders on confluent env-1/lkc-2", and #2 for the second such write of
  * this run; or what the script calls it. [-0, +1, e] */
-static void push_key(lua_State *L, const struct target *t, const char *verb, const char *name,
+static void push_key(lua_State *L, struct run *r, int target, const char *verb, const char *name,
                      const char *given)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
-    lua_getiuservalue(L, -1, COUNTS);
-    lua_remove(L, -2);
+    push_user_value(L, COUNTS);
     int counts = lua_gettop(L);
     if (given != NULL) {
-        lua_pushfstring(L, "key %s", given);
+        const char *const parts[] = {"key ", given};
+        push_joined(L, r, parts, 2);
     } else {
-        const char *place = push_place(L, t);
-        lua_pushfstring(L, "%s %s on %s", verb, name, place);
+        const char *const parts[] = {verb, " ", name, " on ", push_place(L, target)};
+        push_joined(L, r, parts, 5);
     }
     lua_pushvalue(L, -1);
     lua_rawget(L, counts);
@@ -164,8 +206,12 @@ static void push_key(lua_State *L, const struct target *t, const char *verb, con
     lua_pushvalue(L, -1);
     lua_pushinteger(L, n);
     lua_rawset(L, counts);
-    if (n > 1)
-        lua_pushfstring(L, "%s #%I", lua_tostring(L, -1), (LUAI_UACINT)n);
+    if (n > 1) {
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)n);
+        const char *const parts[] = {lua_tostring(L, -1), " #", number};
+        push_joined(L, r, parts, 3);
+    }
     lua_replace(L, counts);
     lua_settop(L, counts);
 }
@@ -245,14 +291,13 @@ static void push_op(lua_State *L, const struct journal_op *op)
 
 static int find(lua_State *L)
 {
-    struct target *t = target_check(L, 1);
     const char *verb = luaL_checkstring(L, 2), *name = luaL_checkstring(L, 3);
     const char *given = luaL_optstring(L, 4, NULL);
     struct run *r = run_of(L);
     lua_settop(L, 5);
     if (!records(r))
         return 0;
-    push_key(L, t, verb, name, given);
+    push_key(L, r, 1, verb, name, given);
     if (!r->earlier)
         return 1;
     struct journal_op op;
@@ -273,14 +318,13 @@ static int find(lua_State *L)
 static int intend(lua_State *L)
 {
     const char *key = luaL_checkstring(L, 1);
-    struct target *t = target_check(L, 2);
     const char *verb = luaL_checkstring(L, 3), *name = luaL_checkstring(L, 4);
     lua_settop(L, 6);
     struct run *r = run_of(L);
     struct journal *j = journal_at_hand(L, r);
     char digest[DIGEST];
     struct journal_intent intent = {.key = key, .verb = verb, .connector = name, .digest = digest};
-    intent.target = push_place(L, t);
+    intent.target = push_place(L, 2);
     error_push_where(L);
     intent.place = lua_tostring(L, -1);
     intent.request = describe(L, r, verb, 5, digest);
@@ -369,7 +413,7 @@ static int end(lua_State *L)
 
 static int place(lua_State *L)
 {
-    push_place(L, target_check(L, 1));
+    push_place(L, 1);
     return 1;
 }
 
@@ -401,21 +445,13 @@ static int previous(lua_State *L)
     return 1;
 }
 
-static void push_seen(lua_State *L)
-{
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
-    lua_getiuservalue(L, -1, SEEN);
-    lua_remove(L, -2);
-}
-
 static int saw(lua_State *L)
 {
-    struct target *t = target_check(L, 1);
     const char *name = luaL_checkstring(L, 2);
     if (!run_of(L)->earlier)
         return 0;
-    const char *place = push_place(L, t);
-    push_seen(L);
+    const char *place = push_place(L, 1);
+    push_user_value(L, SEEN);
     lua_pushfstring(L, "%s on %s", name, place);
     lua_pushboolean(L, 1);
     lua_rawset(L, -3);
@@ -424,7 +460,7 @@ static int saw(lua_State *L)
 
 bool run_has_seen(lua_State *L, const char *connector, const char *place)
 {
-    push_seen(L);
+    push_user_value(L, SEEN);
     lua_pushfstring(L, "%s on %s", connector, place);
     bool seen = lua_rawget(L, -2) != LUA_TNIL;
     lua_pop(L, 2);

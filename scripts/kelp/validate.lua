@@ -98,6 +98,29 @@ local function lacks_plugin(failure)
     and (failure.message:find("Failed to find any class", 1, true) or failure.kind == "not_found")
 end
 
+-- The classes that a target has, by every name that one may be given: in full, or by its last word,
+-- with or without "Connector".
+local known = setmetatable({}, { __mode = "k" })
+
+local function ask_for_plugins(target)
+  local names = {}
+  for _, plugin in ipairs(raw.exchange(target, "plugins")) do
+    local full = type(plugin) == "table" and plugin.class
+    if type(full) == "string" then
+      local last = full:match "[^.]*$"
+      names[full], names[last], names[last:gsub("Connector$", "")] = true, true, true
+    end
+  end
+  known[target] = names
+  return names
+end
+
+-- A worker answers 500 for a class that it has not got, as it does for what may pass, so it is not
+-- asked about one. One that is not known may have come since.
+local function has_plugin(target, class)
+  return known[target] and known[target][class] or ask_for_plugins(target)[class] == true
+end
+
 local function copy(config)
   local result = {}
   for key, value in pairs(config) do result[key] = value end
@@ -147,6 +170,11 @@ function validate.verbs(shared)
       return result
     end
     shared.normalise(target, "validate", nil, config)
+    if not has_plugin(target, class) then
+      local result = new_result(target)
+      add_error(result, "connector.class", ("there is no plugin '%s' there"):format(class))
+      return result
+    end
     local ok, answer = pcall(raw.exchange, target, "validate", nil, config,
       { plugin = class, keep_masked = options.keep_masked })
     if ok then return read_validation(target, answer, config) end

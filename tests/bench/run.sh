@@ -6,7 +6,9 @@
 #
 # KELP is the program to measure (build/kelp; a Release build). Workloads, all
 # unless some are named: update many slow long tls list startup journal. --check: exit 1
-# when an aim is missed. The Python clients run under $PYTHON (python3).
+# when an aim is missed. Apart, because it takes minutes: kafka, a bulk job on 300
+# connectors of a real worker, beside curl and jq and Python requests
+# (tests/connect/bench.sh; KAFKA_CONNECTORS=N for another number). The Python clients run under $PYTHON (python3).
 #
 # CPU time is user and system time of the client's process from its start to its
 # end, over the number of operations. All but raw libcurl encode the config and
@@ -406,6 +408,7 @@ for workload in $workloads; do
   list) lists ;;
   startup) startup ;;
   journal) updates_recorded ;;
+  kafka) sh "$here/../connect/bench.sh" "$(dirname "$kelp")" "${KAFKA_CONNECTORS:-300}" ;;
   *) fail "there is no workload $workload" ;;
   esac
 done

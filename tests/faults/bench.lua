@@ -85,6 +85,35 @@ function bench.path(name)
   return ("%s-%d-%s"):format(prefix, names, name)
 end
 
+-- ---- what is kept ----
+
+-- KELP_ARTEFACTS, a folder: every kelp logs all that there is to log, and what it leaves behind is
+-- kept there, for tests/canary to search. What a test says of the log may not be so then.
+local artefacts = os.getenv "KELP_ARTEFACTS"
+
+--- kelp's option for this log level, or for the highest; "" for none.
+function bench.log_option(level)
+  level = artefacts and "trace" or level
+  return level and "--log " .. level or ""
+end
+
+local function kept_path(path) return quote(artefacts .. "/" .. path:match "[^/]*$") end
+
+--- A file or folder of what kelp has written, of which no more is needed. It may come again.
+function bench.done_with(path)
+  if not artefacts then
+    assert(os.execute("rm -rf " .. quote(path)))
+  elseif bench.exists(path) then
+    assert(os.execute(("mv --backup=numbered -T %s %s"):format(quote(path), kept_path(path))))
+  end
+end
+
+--- The same, when it is still needed: what it holds now is kept, as NAME-STEP.
+function bench.keep(path, step)
+  if not artefacts or not bench.exists(path) then return end
+  assert(os.execute(("cp -r -T %s %s"):format(quote(path), kept_path(path .. "-" .. step))))
+end
+
 -- ---- programs that run beside ----
 
 local Beside = {}
@@ -126,14 +155,14 @@ function bench.stop()
     local ok, how, code = one.input:close()
     one.output:close()
     local said = bench.read(one.err)
-    os.remove(one.err)
-    if not ok or said ~= "" then error(("%s %s: %s"):format(how, code, said), 0) end
+    bench.done_with(one.err)
+    if not ok or said ~= "" and not artefacts then error(("%s %s: %s"):format(how, code, said), 0) end
   end
 end
 
 function bench.simulator(options)
-  local self, line, said = start(("%s sim --port 0 --exit-on-eof %s"):format(quote(program),
-    options or "--provisioning 0"))
+  local self, line, said = start(("%s %s sim --port 0 --exit-on-eof %s"):format(quote(program),
+    bench.log_option(), options or "--provisioning 0"))
   if not self then error("no simulator: " .. said) end
   return kelp.json.decode(line)
 end
@@ -212,17 +241,6 @@ end
 
 -- ---- kelp ----
 
--- KELP_ARTEFACTS, a folder: every kelp logs all that there is to log, and what it writes is kept
--- there, for tests/canary to search. Rows that look at the log fail then.
-local artefacts = os.getenv "KELP_ARTEFACTS"
-
-local function done_with(path)
-  if artefacts then
-    assert(os.execute(("mv %s %s"):format(quote(path), quote(artefacts))))
-  else
-    os.remove(path)
-  end
-end
 
 -- Runs a script of ours; { code, how, out, err, seconds, and what it printed as JSON }.
 function bench.kelp(script, spec, env)
@@ -232,17 +250,17 @@ function bench.kelp(script, spec, env)
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. quote(value) end
   local start_at = raw.now()
   local _, how, code = os.execute(("env -i PATH=\"$PATH\" HOME=%s ASAN_OPTIONS=\"$ASAN_OPTIONS\" "
-    .. "timeout -s KILL 60 env --default-signal=PIPE %s %s --log %s %s/scripts/%s.lua %s "
+    .. "timeout -s KILL 60 env --default-signal=PIPE %s %s %s %s/scripts/%s.lua %s "
     .. "</dev/null >%s 2>%s"):format(
-    quote(folder), table.concat(words, " "), quote(program), artefacts and "trace" or "info",
+    quote(folder), table.concat(words, " "), quote(program), bench.log_option "info",
     quote(here), script, quote(input),
     quote(out), quote(err)))
   local result = { seconds = raw.now() - start_at, code = code, how = how, out = bench.read(out),
                    err = bench.read(err), results = {} }
   local ok, printed = pcall(kelp.json.decode, result.out:match "[^\n]*\n$" or "")
   if ok then for key, value in pairs(printed) do result[key] = value end end
-  done_with(out)
-  done_with(err)
+  bench.done_with(out)
+  bench.done_with(err)
   os.remove(input)
   return result
 end

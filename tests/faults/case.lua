@@ -92,7 +92,7 @@ local function run(c, at)
   r.other = at.other and bench.read(at.other_record)
   r.last = r.results[#r.results] or {}
   os.remove(at.record)
-  os.remove(at.other_record)
+  if at.other then bench.done_with(at.other_record) end
   return r
 end
 

@@ -19,7 +19,8 @@ local BEGINNING = [[local kelp = require "kelp"; local raw = require "kelp.raw";
   .. [[io.stderr:write("pid ", io.open("/proc/self/stat"):read "n", "\n") end; ]]
   .. [[local target = kelp.%s { %s settle = 0.1, backoff = 0.01, longest_backoff = 0.05, %s }; ]]
   .. [[local config = { ["connector.class"] = "%s", ["kafka.auth.mode"] = "SERVICE_ACCOUNT", ]]
-  .. [[["kafka.service.account.id"] = "sa-sim001", topics = "a", ["tasks.max"] = 1 }; ]]
+  .. [[["kafka.service.account.id"] = "sa-sim001", topics = "a", ["tasks.max"] = 1, ]]
+  .. [[["aws.secret.access.key"] = kelp.secret "SINK_SECRET" }; ]]
   .. [[local function names(n) local l = {}; for i = 1, n do l[i] = ("n-%%02d"):format(i) end; ]]
   .. [[return l end; ]]
 
@@ -48,16 +49,14 @@ local function with_env(self, what)
   for _, variables in ipairs { self.env, full.env or {} } do
     for key, value in pairs(variables) do env[key] = value end
   end
-  full.env = env
+  full.env, full.level = env, "info"
   return full
 end
 
---- As runs.kelp and runs.start, with these words after the options.
+--- As runs.kelp and runs.start, with a log.
 function Steps:kelp(words, what)
-  table.insert(words, 1, "--log")
-  table.insert(words, 2, "info")
   local r = runs.kelp(self.place, words, with_env(self, what))
-  for _, canary in ipairs { bench.canary, bench.base64(bench.user .. ":" .. bench.canary),
+  for _, canary in ipairs { bench.canary, bench.sink_canary, bench.base64(bench.user .. ":" .. bench.canary),
                             bench.base64(bench.email .. ":" .. bench.canary) } do
     self.check(not (r.out .. r.err):find(canary, 1, true), "a secret was shown")
   end
@@ -65,8 +64,6 @@ function Steps:kelp(words, what)
 end
 
 function Steps:start(words, what)
-  table.insert(words, 1, "--log")
-  table.insert(words, 2, "info")
   return runs.start(self.place, words, with_env(self, what))
 end
 
@@ -202,14 +199,14 @@ end
 
 --- All that this row wrote. No credential is in any of it.
 function Steps:close()
-  local hits = os.execute(("grep -rqF %s %s"):format(bench.quote(bench.canary),
-    bench.quote(self.place.state)))
+  local hits = os.execute(("grep -rqF -e %s -e %s %s"):format(bench.quote(bench.canary),
+    bench.quote(bench.sink_canary), bench.quote(self.place.state)))
   self.check(not hits, "a secret is in the state folder")
   runs.forget(self.place)
-  for _, path in ipairs { self.path or false, self.switch or false, self.at.record,
-                          self.at.other_record } do
+  for _, path in ipairs { self.path or false, self.switch or false, self.at.record } do
     if path then os.remove(path) end
   end
+  if self.at.other then bench.done_with(self.at.other_record) end
 end
 
 return Steps

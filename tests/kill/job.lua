@@ -9,6 +9,8 @@ local spec = kelp.json.decode(file:read "a")
 file:close()
 
 local target = kelp[spec.provider](spec.target)
+local secret = kelp.secret "SINK_SECRET"
+spec.config["aws.secret.access.key"] = secret
 
 local report = kelp.each(spec.steps, function(step)
   local connector = step.name
@@ -16,7 +18,8 @@ local report = kelp.each(spec.steps, function(step)
     if verb == "create" then
       connector = target:create(step.name, spec.config)
     elseif verb == "update" then
-      target:update(connector, { ["batch.size"] = spec.marker })
+      target:update(connector, { ["batch.size"] = spec.marker,
+        ["connection.password"] = secret })
     else
       target[verb](target, connector)
     end

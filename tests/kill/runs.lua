@@ -15,7 +15,7 @@ function runs.place()
 end
 
 function runs.forget(place)
-  assert(os.execute("rm -rf " .. quote(place.state)))
+  bench.done_with(place.state)
 end
 
 -- "killed 17 write wal half" → 17, "write wal", "half"; nil when nothing was killed; and the
@@ -34,13 +34,13 @@ local function read_log(path)
 end
 
 -- The shell's words for a run; what = { env, kill, rules, power (see boundary.c), plain (without
--- it), before (shell commands that come first), input, out, err (paths), folder, seconds, unread
--- (out is nothing that can be read again) }.
+-- it), before (shell commands that come first), input, out, err (paths), folder, seconds, level (of
+-- the log), unread (out is nothing that can be read again) }.
 local function command(place, words, what)
   local quoted, env = {}, { XDG_STATE_HOME = place.state, HOME = place.state,
     XDG_CONFIG_HOME = place.state,
     CONFLUENT_CLOUD_API_KEY = bench.user, CONFLUENT_CLOUD_API_SECRET = bench.canary,
-    UPSTASH_EMAIL = bench.email, UPSTASH_API_KEY = bench.canary,
+    UPSTASH_EMAIL = bench.email, UPSTASH_API_KEY = bench.canary, SINK_SECRET = bench.sink_canary,
     BOUNDARY_LOG = what.log, BOUNDARY_KILL = what.kill and tostring(what.kill),
     BOUNDARY_RULES = what.rules, BOUNDARY_POWER = what.power and tostring(what.power) }
   for name, value in pairs(what.env or {}) do env[name] = value end
@@ -50,11 +50,11 @@ local function command(place, words, what)
   for name, value in pairs(env) do set[#set + 1] = name .. "=" .. quote(value) end
   for i, word in ipairs(words) do quoted[i] = quote(word) end
   return ("%s%sexec env -i PATH=\"$PATH\" ASAN_OPTIONS=\"$ASAN_OPTIONS\" %s timeout -s KILL %d "
-    .. "env --default-signal=PIPE %s %s %s <%s >%s 2>%s"):format(
+    .. "env --default-signal=PIPE %s %s %s %s <%s >%s 2>%s"):format(
     what.folder and "cd " .. quote(what.folder) .. " && " or "",
     what.before and what.before .. "; " or "", table.concat(set, " "), what.seconds or 60, preload,
-    quote(bench.program), table.concat(quoted, " "), quote(what.input or "/dev/null"),
-    quote(what.out), quote(what.err))
+    quote(bench.program), bench.log_option(what.level), table.concat(quoted, " "),
+    quote(what.input or "/dev/null"), quote(what.out), quote(what.err))
 end
 
 local function with_paths(what)
@@ -63,15 +63,24 @@ local function with_paths(what)
   return full
 end
 
-local function ended(what, how, code, seconds)
+local function ended(place, what, how, code, seconds)
   local log = read_log(what.log)
   if how == "exit" and code > 128 then how, code = "signal", code - 128 end
   local r = { how = how, code = code, seconds = seconds,
               out = not what.unread and bench.read(what.out) or "",
               err = bench.read(what.err) or "", killed = log.killed, call = log.call,
               when = log.when, total = log.total, counts = log.counts, log = log.text }
-  if not what.out:find "^/dev/" then os.remove(what.out) end
-  os.remove(what.err)
+  if not what.unread then
+    bench.done_with(what.out)
+  elseif not what.out:find "^/dev/" then
+    os.remove(what.out)
+  end
+  bench.done_with(what.err)
+  -- The log of a journal is gone when the next one has read it.
+  if how == "signal" or r.killed then
+    place.kills = (place.kills or 0) + 1
+    bench.keep(place.state, place.kills)
+  end
   return r
 end
 
@@ -82,11 +91,11 @@ function runs.kelp(place, words, what)
   local start = raw.now()
   local _, how, code = os.execute(command(place, words, what))
   if how == "exit" and code == 130 then
-    local r = ended(what, how, 0, raw.now() - start)
+    local r = ended(place, what, how, 0, raw.now() - start)
     r.code = 130
     return r
   end
-  return ended(what, how, code, raw.now() - start)
+  return ended(place, what, how, code, raw.now() - start)
 end
 
 local Beside = {}
@@ -97,7 +106,8 @@ function runs.start(place, words, what)
   what = with_paths(what)
   what.err = bench.path "fifo"
   assert(os.execute("mkfifo " .. quote(what.err)))
-  local self = setmetatable({ what = what, seen = {}, start = raw.now() }, Beside)
+  local self = setmetatable({ place = place, what = what, seen = {}, start = raw.now() },
+    Beside)
   self.pipe = assert(io.popen(command(place, words, what), "w"))
   self.errors = assert(io.open(what.err, "r"))
   os.remove(what.err)
@@ -125,9 +135,9 @@ function Beside:wait()
   self.errors:close()
   local _, how, code = self.pipe:close()
   local plain = how == "exit" and code == 130
-  local r = ended(self.what, how, plain and 0 or code, raw.now() - self.start)
+  bench.write(self.what.err, table.concat(self.seen, "\n"))
+  local r = ended(self.place, self.what, how, plain and 0 or code, raw.now() - self.start)
   if plain then r.code = 130 end
-  r.err = table.concat(self.seen, "\n")
   return r
 end
 

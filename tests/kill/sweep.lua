@@ -17,7 +17,7 @@ local bench = require "bench"
 local runs = require "runs"
 local jobs = require "jobs"
 
-local all = os.getenv "KILL_ALL" == "1"
+local all, sample = os.getenv "KILL_ALL" == "1", os.getenv "KILL_SAMPLE" == "1"
 local seed = math.tointeger(tonumber(os.getenv "KILL_SEED" or 1))
 local job_script = here .. "/job.lua"
 
@@ -41,21 +41,27 @@ local function part(name, fields)
   parts[#parts + 1], by_name[name] = fields, fields
 end
 
+local function pick(of_all, of_sample, usual)
+  return all and of_all or sample and of_sample or usual
+end
+local chained_size = pick(200, 40, 200)
+
 for _, provider in ipairs { "confluent", "upstash", "connect" } do
   part("each-" .. provider, { provider = provider, how = "each", size = 14, chained = true,
-    concurrency = 4, stride = all and 1 or 2, first = all and 1 or 1 + seed % 2, again = 0.25 })
-  part("chain-" .. provider, { provider = provider, how = "chain", size = 200, chained = true,
-    jobs = all and 10 or 2, step = 300 })
+    concurrency = 4, stride = pick(1, 32, 2), first = all and 1 or 1 + seed % 2, again = 0.25 })
+  part("chain-" .. provider, { provider = provider, how = "chain", size = chained_size,
+    chained = true, jobs = pick(10, 1, 2), step = 300 })
   part("power-" .. provider, { provider = provider, how = "each", size = 10, chained = true,
-    concurrency = 4, stride = all and 1 or 7, again = 0.25, power = true })
+    concurrency = 4, stride = pick(1, 56, 7), again = 0.25, power = true })
 end
 for _, provider in ipairs { "confluent", "upstash" } do
-  part("lost-" .. provider, { provider = provider, how = "chain", size = 200, chained = true,
-    jobs = all and 10 or 1, step = 300, simulator = "--faults drop=0.02", tries = 4 })
-  part("lag-" .. provider, { provider = provider, how = "chain", size = 200, step = 300,
-    jobs = all and 10 or 1, simulator = "--lag 0.2", settle = 0.4 })
+  part("lost-" .. provider, { provider = provider, how = "chain", size = chained_size,
+    chained = true, jobs = pick(10, 1, 1), step = 300, simulator = "--faults drop=0.02", tries = 4 })
+  part("lag-" .. provider, { provider = provider, how = "chain", size = chained_size, step = 300,
+    jobs = pick(10, 1, 1), simulator = "--lag 0.2", settle = 0.4 })
 end
-for name in pairs(mutants) do
+-- A sample is for those who look at what kelp leaves behind; a mutant is not kelp.
+for name in pairs(sample and {} or mutants) do
   part("mutant-" .. name, { provider = "upstash", how = "each", size = 6, chained = name ~= "hasty",
     concurrency = 2, stride = 3, again = 0, mutant = mutants[name],
     simulator = name == "hasty" and "--lag 0.2" or nil, settle = name == "hasty" and 0.4 or nil })
@@ -128,7 +134,8 @@ function Sweep:run(kill, next_kill)
         begun = not self:look(place, r)
         if not begun then
           -- Nothing was promised; the user begins anew.
-          assert(os.execute("rm -rf " .. bench.quote(place.folder)))
+          runs.forget(place)
+          place = runs.place()
         end
         if begun then self.resumed = self.resumed + 1 end
       elseif r.code == 0 then

@@ -250,8 +250,11 @@ function TestValidate:setUp()
 end
 
 function TestValidate:test_a_good_config()
-  local made, result = self.sim:requests_of(self.connect.validate, self.connect,
-    { ["connector.class"] = "FileStreamSource", topic = "a", ["tasks.max"] = 2 })
+  local config = { ["connector.class"] = "FileStreamSource", topic = "a", ["tasks.max"] = 2 }
+  local made, result = self.sim:requests_of(self.connect.validate, self.connect, config)
+  lu.assertEquals(made, { ["GET /connector-plugins"] = 1,
+    ["PUT /connector-plugins/{plugin}/config/validate"] = 1 })
+  made = self.sim:requests_of(self.connect.validate, self.connect, config) -- they are known then
   lu.assertEquals(made, { ["PUT /connector-plugins/{plugin}/config/validate"] = 1 })
   lu.assertTrue(result.ok)
   lu.assertEquals(result.errors, {})

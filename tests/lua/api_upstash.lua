@@ -194,6 +194,41 @@ function TestUpstash:test_update_sends_only_the_changes_as_a_flat_object()
     "Basic c29tZWJvZHlAZXhhbXBsZS5jb206bm90LWEtcmVhbC11cHN0YXNoLWtleQ==")
 end
 
+-- What was made of the last update's changes serves again only for the same changes.
+function TestUpstash:test_each_update_sends_its_own_changes()
+  local token = kelp.secret { command = "printf not-a-real-token" }
+  local changes = { a = "1", b = "2" }
+  local same = { b = "2", a = "1" }
+  local sent = {
+    { changes, '{"a":"1","b":"2"}' }, { changes, '{"a":"1","b":"2"}' },
+    { same, '{"a":"1","b":"2"}' },
+    { { a = "1" }, '{"a":"1"}' }, { { a = "1", b = "2" }, '{"a":"1","b":"2"}' },
+    { { a = "1", b = "2", c = "3" }, '{"a":"1","b":"2","c":"3"}' },
+    { { a = 1, b = true }, '{"a":"1","b":"true"}' }, { { a = 1, b = true }, '{"a":"1","b":"true"}' },
+    { { a = "1", c = "true" }, '{"a":"1","c":"true"}' },
+    { { a = token }, '{"a":"not-a-real-token"}' }, { { a = token }, '{"a":"not-a-real-token"}' },
+    { { a = "not-a-real" }, '{"a":"not-a-real"}' },
+  }
+  local replies = {}
+  for i = 1, #sent + 2 do
+    local c = { connector_id = "id1", name = "orders", state = "running" }
+    replies[i] = json_reply(200, i == 1 and { c } or c)
+  end
+  local server = support.scripted(replies)
+  local target = server:upstash_target { email = "somebody@example.com" }
+  local connector = target:get "orders"
+  for _, case in ipairs(sent) do target:update(connector, case[1]) end
+  changes.a, changes.b = "2", nil
+  target:update(connector, changes)
+  local asked = server:asked()
+  for i, case in ipairs(sent) do lu.assertEquals(asked[i + 1].body, case[2], i) end
+  lu.assertEquals(asked[#sent + 2].body, '{"a":"2"}')
+  support.raises("masked", target.update, target, connector, { a = "****" })
+  support.raises("masked", target.update, target, connector, { a = "****" })
+  support.raises("unsupported", target.update, target, connector, { a = kelp.null })
+  support.raises("unsupported", target.update, target, connector, { a = kelp.null })
+end
+
 function TestUpstash:test_update_merges()
   local c = self.target:get "catalog-mongo-source"
   local made, answer = self.sim:requests_of(c.update, c, { collection = "reviews", limit = 10 })

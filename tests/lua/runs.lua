@@ -242,6 +242,30 @@ function TestRuns:test_show_does_not_call_hidden_values_the_same()
   lu.assertNotStrContains(text, "not-a-real")
 end
 
+-- Only what an update changes is written down of what was before; the rest is what was asked for.
+function TestRuns:test_show_tells_all_that_was_before_an_update()
+  local result = self:script(([[
+    local there = kelp.upstash { base_url = %q, cluster = %q, email = "somebody@example.com",
+      api_key = "not-a-real-upstash-key" }
+    local mongo = { ["connector.class"] = "com.mongodb.kafka.connect.MongoSourceConnector",
+      database = "shop", collection = "orders",
+      ["connection.uri"] = "mongodb://shop:not-a-real-first@db.example/" }
+    there:create("runs-w", mongo)
+    mongo.collection, mongo.pipeline = "items", "[]"
+    there:update(there:get "runs-w", mongo)
+    there:update(there:get "runs-w", mongo)
+  ]]):format(self.sim.upstash, support.upstash_cluster))
+  lu.assertEquals(result.code, 0, result.err)
+  local shown = self:data("show", "last").operations
+  local hidden = { ["$hidden"] = true }
+  local asked = { ["connector.class"] = "com.mongodb.kafka.connect.MongoSourceConnector",
+    database = "shop", collection = "items", pipeline = "[]", ["connection.uri"] = hidden }
+  lu.assertEquals(shown[3].before.config, asked)
+  lu.assertEquals(shown[3].request, asked)
+  asked.collection, asked.pipeline = "orders", nil
+  lu.assertEquals(shown[2].before.config, asked)
+end
+
 function TestRuns:test_show_tells_why_a_write_failed()
   local run = self:failed()
   local shown = self:data("show", "--state", "refused", "last")

@@ -154,6 +154,60 @@ static void an_operation_keeps_what_it_was_told(void **state)
     close_well(j);
 }
 
+/* More kinds of requests than are compared with, each many times. */
+static void a_request_is_kept_once_for_all_that_ask_for_it(void **state)
+{
+    enum { KINDS = 7, OPERATIONS = 210, SIZE = 20000 };
+    struct place *p = *state;
+    struct journal *j = create(p);
+    struct journal_fault fault = { .kind = JOURNAL_NO_FAULT };
+    char *requests[KINDS];
+    for (int kind = 0; kind < KINDS; kind++) {
+        requests[kind] = big_text(SIZE + (size_t)kind % 2);
+        requests[kind][SIZE / 2] = (char)('0' + kind);
+    }
+    int64_t id;
+    for (int i = 0; i < OPERATIONS; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key-%d", i);
+        struct journal_intent in = intent(key);
+        in.request = requests[i / (OPERATIONS / KINDS)];
+        CHECK(j, journal_intend(j, &in, &id));
+        if (i % 20 == 0)
+            CHECK(j, journal_commit(j));
+        CHECK(j, journal_end(j, id, &(struct journal_outcome){ JOURNAL_REFUSED, "r", "{}", "e", 1 }));
+    }
+    /* One that is taken up again, and one that was told by the journal itself. */
+    struct journal_op op;
+    CHECK(j, journal_get(j, 3, &op));
+    struct journal_intent again = intent("key-9");
+    again.request = op.request;
+    CHECK(j, journal_intend(j, &again, &id));
+    CHECK(j, journal_commit(j));
+    struct journal_intent wrong = intent("wrong");
+    wrong.request = "=1";
+    assert_false(journal_intend(j, &wrong, &id));
+    assert_int_equal(journal_fault(j)->kind, JOURNAL_MISUSE);
+    close_well(j);
+
+    struct stat status;
+    assert_int_equal(stat(p->options.path, &status), 0);
+    assert_true(status.st_size < 3 * KINDS * SIZE);
+    for (int pass = 0; pass < 2; pass++) {
+        j = pass == 0 ? journal_open_readonly(&p->options, &fault)
+                      : journal_resume(&p->options, &fault);
+        assert_non_null(j);
+        for (int i = 0; i < OPERATIONS; i++) {
+            CHECK(j, journal_get(j, i + 1, &op));
+            assert_string_equal(op.request, requests[i / (OPERATIONS / KINDS)]);
+            assert_string_equal(op.pre_image, again.pre_image);
+        }
+        close_well(j);
+    }
+    for (int kind = 0; kind < KINDS; kind++)
+        free(requests[kind]);
+}
+
 static void an_operation_is_known_by_its_place(void **state)
 {
     struct journal *j = create(*state);
@@ -741,6 +795,7 @@ static void outcomes_have_room_on_a_full_disk(void **state)
         char key[16];
         snprintf(key, sizeof key, "key-%d", intended);
         struct journal_intent in = intent(key);
+        memcpy(large, key, strlen(key)); /* no two are the same */
         in.request = large;
         full = !journal_intend(j, &in, &op);
         if (!full)
@@ -917,6 +972,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_state_may_become_some),
         TEST(an_operation_keeps_what_it_was_told),
+        TEST(a_request_is_kept_once_for_all_that_ask_for_it),
         TEST(an_operation_is_known_by_its_place),
         TEST(only_what_is_on_disk_may_be_sent),
         TEST(a_key_is_taken_up_with_the_same_content_only),
