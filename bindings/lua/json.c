@@ -88,6 +88,8 @@ struct settling {
     lua_State *L;
     int array_mt; /* the index of the metatable of arrays */
     bool marks;   /* strings must be looked at */
+    bool counts;  /* members matter */
+    size_t members;
     int depth, deepest;
 };
 
@@ -127,43 +129,6 @@ static bool push_settled(const struct settling *s, int index)
     return true;
 }
 
-/* Settles the table at the top. Where json_scan saw nothing to settle, in the
- * connector's config for example, the walk does not go. */
-static void settle_table(struct settling *s)
-{
-    lua_State *L = s->L;
-    int table = lua_gettop(L), key = table + 1, value = table + 2;
-    s->depth++;
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
-        if (lua_type(L, value) == LUA_TTABLE) {
-            if (s->depth < s->deepest)
-                settle_table(s);
-        } else {
-            lua_pushvalue(L, key);
-            if (push_settled(s, value))
-                lua_rawset(L, table);
-        }
-        lua_settop(L, key);
-    }
-    s->depth--;
-}
-
-/* Settles what cjson has left at the top; `codec` is the codec's index. */
-static void settle(lua_State *L, const struct json_scan *scanned, int codec)
-{
-    luaL_checkstack(L, 3 * JSON_MAX_DEPTH + 8, "JSON");
-    lua_getiuservalue(L, codec, SLOT_ARRAY_MT);
-    lua_insert(L, -2);
-    struct settling s = {.L = L, .array_mt = lua_gettop(L) - 1, .marks = scanned->marks,
-                         .deepest = scanned->deepest};
-    if (lua_type(L, -1) == LUA_TTABLE)
-        settle_table(&s);
-    else if (push_settled(&s, -1))
-        lua_replace(L, -2);
-    lua_remove(L, s.array_mt);
-}
-
 /* The string keys in the table at the top and all below it. */
 static size_t count_members(lua_State *L)
 {
@@ -179,14 +144,59 @@ static size_t count_members(lua_State *L)
     return n;
 }
 
+/* Settles the table at the top, and counts. Where json_scan saw nothing to settle, in
+ * the connector's config for example, the walk only counts. */
+static void settle_table(struct settling *s)
+{
+    lua_State *L = s->L;
+    int table = lua_gettop(L), key = table + 1, value = table + 2;
+    s->depth++;
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        s->members += lua_type(L, key) == LUA_TSTRING;
+        if (lua_type(L, value) == LUA_TTABLE) {
+            if (s->depth < s->deepest)
+                settle_table(s);
+            else if (s->counts)
+                s->members += count_members(L);
+        } else {
+            lua_pushvalue(L, key);
+            if (push_settled(s, value))
+                lua_rawset(L, table);
+        }
+        lua_settop(L, key);
+    }
+    s->depth--;
+}
+
+/* Settles what cjson has left at the top; `codec` is the codec's index. Returns the
+ * members in it, when they are more than one. */
+static size_t settle(lua_State *L, const struct json_scan *scanned, int codec)
+{
+    luaL_checkstack(L, 3 * JSON_MAX_DEPTH + 8, "JSON");
+    lua_getiuservalue(L, codec, SLOT_ARRAY_MT);
+    lua_insert(L, -2);
+    struct settling s = {.L = L, .array_mt = lua_gettop(L) - 1, .marks = scanned->marks,
+                         .counts = scanned->members > 1, .deepest = scanned->deepest};
+    if (lua_type(L, -1) == LUA_TTABLE)
+        settle_table(&s);
+    else if (push_settled(&s, -1))
+        lua_replace(L, -2);
+    lua_remove(L, s.array_mt);
+    return s.members;
+}
+
 /* cjson keeps the last of two members of one name. Which one the sender meant
  * nobody knows, so there must be as many keys as there were members. */
-static void check_members(lua_State *L, const struct json_scan *scanned)
+static void settle_and_check(lua_State *L, const struct json_scan *scanned, int codec)
 {
-    if (scanned->members < 2)
-        return;
+    size_t members = scanned->members;
     luaL_checkstack(L, 2 * JSON_MAX_DEPTH + 8, "JSON");
-    if (count_members(L) != scanned->members) {
+    if (scanned->deepest >= 0)
+        members = settle(L, scanned, codec);
+    else if (scanned->members > 1)
+        members = count_members(L);
+    if (scanned->members > 1 && members != scanned->members) {
         lua_pushliteral(L, "invalid JSON: a key stands twice in an object");
         lua_error(L);
     }
@@ -211,9 +221,7 @@ static void decode(lua_State *L, const char *text, size_t size, int source)
         lua_pushvalue(L, source);
     json_scratch_trim(L, &c->out, SCRATCH_KEPT);
     lua_call(L, 1, 1);
-    check_members(L, &scanned);
-    if (scanned.deepest >= 0)
-        settle(L, &scanned, codec);
+    settle_and_check(L, &scanned, codec);
     lua_remove(L, codec);
 }
 

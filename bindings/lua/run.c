@@ -33,12 +33,7 @@ struct run {
 };
 
 /* registry[&REGISTRY_KEY] = the run's userdata. User values: */
-enum {
-    COUNTS = 1, /* writes by key */
-    SEEN,       /* connectors that reads have shown */
-    PLACES,     /* what push_place has made, by target */
-    USER_VALUES = PLACES
-};
+enum { COUNTS = 1, SEEN = 2 }; /* writes by key; connectors that reads have shown */
 static char REGISTRY_KEY;
 
 static struct run *run_of(lua_State *L)
@@ -59,7 +54,7 @@ static int run_collect(lua_State *L)
 
 void run_open(lua_State *L, struct engine *e, const struct run_settings *settings)
 {
-    struct run *r = lua_newuserdatauv(L, sizeof *r, USER_VALUES);
+    struct run *r = lua_newuserdatauv(L, sizeof *r, 2);
     *r = (struct run){.engine = e, .settings = settings};
     buffer_init(&r->request, MAX_TEXT);
     buffer_init(&r->value, MAX_TEXT);
@@ -67,12 +62,6 @@ void run_open(lua_State *L, struct engine *e, const struct run_settings *setting
     lua_setiuservalue(L, -2, COUNTS);
     lua_newtable(L);
     lua_setiuservalue(L, -2, SEEN);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_setiuservalue(L, -2, PLACES);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, run_collect);
     lua_setfield(L, -2, "__gc");
@@ -151,26 +140,14 @@ static void push_user_value(lua_State *L, int which)
 
 /* Where the connectors of the target at `index` live, as keys and messages say it: an
  * address that is not the provider's own tells two places of the same names apart.
- * [-0, +1, m] */
+ * [-0, +1, e] */
 static const char *push_place(lua_State *L, int index)
 {
     const struct target *t = target_check(L, index);
-    push_user_value(L, PLACES);
-    lua_pushvalue(L, index);
-    if (lua_rawget(L, -2) == LUA_TNIL) {
-        const char *usual = t->provider->base_url;
-        lua_pop(L, 1);
-        lua_pushvalue(L, index);
-        if (usual == NULL || strcmp(t->base_url, usual) == 0)
-            lua_pushstring(L, t->label);
-        else
-            lua_pushfstring(L, "%s at %s", t->label, t->base_url);
-        lua_rawset(L, -3);
-        lua_pushvalue(L, index);
-        lua_rawget(L, -2);
-    }
-    lua_remove(L, -2);
-    return lua_tostring(L, -1);
+    const char *usual = t->provider->base_url;
+    if (usual == NULL || strcmp(t->base_url, usual) == 0)
+        return lua_pushstring(L, t->label);
+    return lua_pushfstring(L, "%s at %s", t->label, t->base_url);
 }
 
 static void push_joined(lua_State *L, struct run *r, const char *const parts[], size_t count)

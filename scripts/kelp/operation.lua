@@ -284,9 +284,14 @@ local function current_of(target, what, connector)
   if known and connector.state and (connector.config or not config) then
     return connector, name
   end
-  local c = (config or plan) and read(target, "get", name)
+  local c = (config or plan) and read(target, "get", name) or nil
   if c and what == "update" then return c, name end
-  local status = read(target, "status", name)
+  local ok, status = pcall(read, target, "status", name)
+  if not ok then
+    -- A worker has no status yet of what was made a moment ago.
+    if not is_unassigned(target, status) then error(status, 0) end
+    return c, name
+  end
   if not c then return status, name end
   c.state = status.state
   return c, name

@@ -156,7 +156,9 @@ function bench.stop()
     one.output:close()
     local said = bench.read(one.err)
     bench.done_with(one.err)
-    if not ok or said ~= "" and not artefacts then error(("%s %s: %s"):format(how, code, said), 0) end
+    if not ok or said ~= "" and not artefacts then
+      error(("%s %s: %s"):format(how, code, said), 0)
+    end
   end
 end
 

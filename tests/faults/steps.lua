@@ -56,7 +56,8 @@ end
 --- As runs.kelp and runs.start, with a log.
 function Steps:kelp(words, what)
   local r = runs.kelp(self.place, words, with_env(self, what))
-  for _, canary in ipairs { bench.canary, bench.sink_canary, bench.base64(bench.user .. ":" .. bench.canary),
+  for _, canary in ipairs { bench.canary, bench.sink_canary,
+                            bench.base64(bench.user .. ":" .. bench.canary),
                             bench.base64(bench.email .. ":" .. bench.canary) } do
     self.check(not (r.out .. r.err):find(canary, 1, true), "a secret was shown")
   end

@@ -19,7 +19,7 @@ local report = kelp.each(spec.steps, function(step)
       connector = target:create(step.name, spec.config)
     elseif verb == "update" then
       target:update(connector, { ["batch.size"] = spec.marker,
-        ["connection.password"] = secret })
+        ["aws.secret.access.key"] = secret })
     else
       target[verb](target, connector)
     end

@@ -56,7 +56,8 @@ for _, provider in ipairs { "confluent", "upstash", "connect" } do
 end
 for _, provider in ipairs { "confluent", "upstash" } do
   part("lost-" .. provider, { provider = provider, how = "chain", size = chained_size,
-    chained = true, jobs = pick(10, 1, 1), step = 300, simulator = "--faults drop=0.02", tries = 4 })
+    chained = true, jobs = pick(10, 1, 1), step = 300, simulator = "--faults drop=0.02",
+    tries = 4 })
   part("lag-" .. provider, { provider = provider, how = "chain", size = chained_size, step = 300,
     jobs = pick(10, 1, 1), simulator = "--lag 0.2", settle = 0.4 })
 end

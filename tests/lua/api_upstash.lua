@@ -196,7 +196,7 @@ end
 
 -- What was made of the last update's changes serves again only for the same changes.
 function TestUpstash:test_each_update_sends_its_own_changes()
-  local token = kelp.secret { command = "printf not-a-real-token" }
+  local token = kelp.secret { file = support.write(support.path "token", "not-a-real-token") }
   local changes = { a = "1", b = "2" }
   local same = { b = "2", a = "1" }
   local sent = {
