@@ -196,7 +196,9 @@ end
 
 -- What was made of the last update's changes serves again only for the same changes.
 function TestUpstash:test_each_update_sends_its_own_changes()
-  local token = kelp.secret { file = support.write(support.path "token", "not-a-real-token") }
+  local path = support.write(support.path "token", "not-a-real-token")
+  assert(os.execute("chmod 600 " .. support.quote(path)))
+  local token = kelp.secret { file = path }
   local changes = { a = "1", b = "2" }
   local same = { b = "2", a = "1" }
   local sent = {

@@ -73,6 +73,12 @@ local function refused_late(run, op)
     and run.plan.delay > 2 * run.plan.target.settle
 end
 
+-- The way there has made a copy of the request, and the reply to the copy, a 429, is the one that
+-- came: "not processed", says the server of it. Only a cancelled wait for the next try shows it.
+local function answered_for_a_copy(run, op)
+  return run.plan.weather.twice > 0 and op.kind == "cancelled" and op.http == 429
+end
+
 -- I1: what was reported done is there. I2: what is there was reported done or unknown.
 local function check_ops(run, say)
   local by_marker, by_key = index(run.effects)
@@ -89,7 +95,7 @@ local function check_ops(run, say)
       if op.status == "done" and #found == 0 then
         say("I1", "%s, but nothing of it is there", shown(op))
       elseif op.status ~= "done" and op.status ~= "unknown" and #found > 0
-        and not refused_late(run, op)
+        and not refused_late(run, op) and not answered_for_a_copy(run, op)
         and not (op.kind == "cancelled" and named(run, op)) then
         say("I2", "%s, but it was carried out %d times, first at %.3f", shown(op), #found,
           found[1].time)
