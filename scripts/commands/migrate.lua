@@ -80,6 +80,10 @@ local function translated(record, source, target)
   if source.provider == "upstash" and target.provider == "confluent" then
     return translate.connector(record)
   end
+  -- Upstash ran the plugins that anybody can run.
+  if source.provider == "upstash" and target.provider == "connect" then
+    return translate.copy(record, function() return false end)
+  end
   return nil, ("no translation from %s to %s"):format(source.provider, target.provider)
 end
 
@@ -144,6 +148,23 @@ local function plan(source, target, values, pattern)
     end
   end
   return steps
+end
+
+-- A worker has the plugins that somebody has put there, so it is asked about each config that would
+-- be created, before the first is.
+local function judge(target, steps, try)
+  if target.provider ~= "connect" then return end
+  for _, step in ipairs(steps) do
+    if not step.result then
+      local judged, problem = try(target, "validate", step.config, { name = step.name })
+      if problem then
+        step.result, step.why = "refused", problem.message
+      elseif not judged.ok then
+        step.result = "refused"
+        step.why = tostring(judged):gsub("^invalid[:,] ", "")
+      end
+    end
+  end
 end
 
 -- ---- sending ----
@@ -276,6 +297,7 @@ end
 
 local function run(source, target, values, options)
   local steps = plan(source, target, values, options.only)
+  judge(target, steps, try)
   for _, step in ipairs(steps) do options.width = math.max(options.width, #step.name) end
   for position, step in ipairs(steps) do
     if not step.result then

@@ -90,3 +90,20 @@ function TestMigration:test_of_one_that_is_invalid_creates_none()
   lu.assertStrContains(tostring(refused.bad), "topics or topics.regex")
   lu.assertEquals(#self.target:list(), 0)
 end
+
+-- The command does the same: it asks the worker about each config before it creates the first.
+function TestMigration:test_the_command()
+  local list = adapted {
+    { name = "migrated", state = "running", config = { name = "migrated", topics = "a",
+      ["connector.class"] = "FileStreamSink", file = support.path "migrated" } },
+    { name = "nobodys", state = "running", config = { name = "nobodys", topics = "a",
+      ["connector.class"] = "com.example.NobodyHasIt" } },
+  }
+  local result = support.kelp({ "--no-journal", "migrate", "--from", list, "--to", "connect",
+    "--wait" }, { env = { KAFKA_CONNECT_URL = self.target.base_url } })
+  lu.assertEquals(result.code, 1, result.err)
+  lu.assertStrContains(result.out, "running   migrated")
+  lu.assertStrContains(result.out, "there is no plugin 'com.example.NobodyHasIt' there")
+  lu.assertEquals(self.target:get("migrated").state, "running")
+  lu.assertNil(self.target:find("nobodys"))
+end

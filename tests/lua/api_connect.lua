@@ -665,3 +665,40 @@ function TestConnect:test_a_client_certificate()
   end
   lu.assertNil(tostring(locked):find("not-a-real-mistake", 1, true))
 end
+
+-- ---- kelp migrate from Upstash's connectors ----
+
+TestMigrateToConnect = {}
+
+local function migrate(sim, entries)
+  local list = kelp.json.array {}
+  for i, config in ipairs(entries) do
+    list[i] = { name = config.name, connector_class = config["connector.class"], state = "running",
+                connector_id = ("00000000-0000-4000-8000-%012d"):format(i), properties = config,
+                tasks = kelp.json.array {}, topics = kelp.json.array {} }
+  end
+  local path = support.write(support.path "saved.json", kelp.json.encode(list))
+  return support.kelp({ "--no-journal", "--output", "json", "migrate", "--from", path, "--to",
+    "connect" }, { env = { KAFKA_CONNECT_URL = sim.connect } })
+end
+
+function TestMigrateToConnect:test_the_worker_is_asked_before_anything_is_created()
+  local sim = support.simulator()
+  sim:reset()
+  local result = migrate(sim, {
+    { name = "good", ["connector.class"] = "FileStreamSink", topics = "a", file = "/tmp/a" },
+    { name = "bad", ["connector.class"] = "FileStreamSink", file = "/tmp/a" },
+    { name = "absent", ["connector.class"] = "com.example.NobodyHasIt", topics = "a" },
+  })
+  lu.assertEquals(result.code, 1)
+  local document = kelp.json.decode(result.out)
+  lu.assertEquals(document.summary.created, 1)
+  lu.assertEquals(document.summary.refused, 2)
+  local why = {}
+  for _, one in ipairs(document.results) do why[one.name] = one.why end
+  lu.assertStrContains(why.absent, "there is no plugin 'com.example.NobodyHasIt' there")
+  lu.assertStrContains(why.bad, "topics: Must configure one of topics or topics.regex")
+  local effects = sim:effects()
+  lu.assertEquals(#effects, 1)
+  lu.assertEquals(effects[1].name, "good")
+end

@@ -478,7 +478,7 @@ function TestSecrets:test_there_is_no_core_file()
   local folder = support.make_folder(support.path "core")
   local err = support.path "err"
   os.execute(("cd %s && ulimit -c unlimited 2>/dev/null; env -i PW=%s %s -e %s >out 2>%s; "
-    .. "echo $? >code"):format(support.quote(folder), VALUE, support.quote(support.program),
+    .. "echo $? >code"):format(support.quote(folder), VALUE, support.quote(support.whole_program()),
     support.quote [[kelp.secret "PW" print(io.open "/proc/self/limits":read "a":match "Max core[^\n]*")
       io.stdout:flush() os.execute("kill -ABRT " .. io.open "/proc/self/stat":read "n")]],
     support.quote(err)))

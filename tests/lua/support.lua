@@ -15,6 +15,12 @@ do
   support.program = arg[first]
 end
 
+-- The same for a process that starts in another folder.
+function support.whole_program()
+  local program = support.program
+  return program:sub(1, 1) == "/" and program or os.getenv "PWD" .. "/" .. program
+end
+
 function support.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
@@ -98,10 +104,7 @@ function support.kelp(arguments, what)
   what = what or {}
   local out, err = support.path "out", support.path "err"
   local input = what.stdin and support.write(support.path "in", what.stdin) or "/dev/null"
-  local program = support.program
-  if what.folder and program:sub(1, 1) ~= "/" then
-    program = os.getenv "PWD" .. "/" .. program
-  end
+  local program = what.folder and support.whole_program() or support.program
   local command = ("%s%s timeout -s KILL %d %s %s%s <%s >%s 2>%s"):format(
     what.folder and "cd " .. quote(what.folder) .. " && " or "", environment(what.env),
     what.seconds or 60, quote(program), artefacts and "--log trace " or "", words_of(arguments), quote(input), quote(what.stdout or out), quote(err))
