@@ -51,6 +51,10 @@ tree=$work/tree
 mkdir -p "$tree"
 cp -r "$root/scripts" "$root/tests" "$tree" || fail "the tree cannot be copied"
 grep -rl 'not-a-real-' "$tree" | xargs sed -i "s/not-a-real-/$CANARY_7/g"
+# As one test has it in Base64; there are no "/" in these.
+encoded() { printf 'NAME:%s' "${1%-}" | base64; }
+grep -rlF "$(encoded not-a-real-)" "$tree" |
+    xargs sed -i "s/$(encoded not-a-real-)/$(encoded "$CANARY_7")/g"
 KELP_SCRIPTS=$tree/scripts
 export KELP_SCRIPTS
 
@@ -151,8 +155,8 @@ exec 3>&- 4>&- 5>&-
 wait
 
 # The suites: what the runner says is not searched, since it shows what tests expected. What the
-# programs left behind counts. Some tests look at the log and fail at this level; when more do than
-# one in twenty, the suite has not left behind what it should.
+# programs left behind counts. Some tests look at the log, or know the Base64 of what is replaced
+# here, and fail; when more do than one in twenty, the suite has not left behind what it should.
 for suite in $suites; do
     case $suite in
     lua) set -- "$kelp" --no-journal tests/lua/run.lua ;;
@@ -186,6 +190,7 @@ CANARY_6=$CANARY_6 CANARY_7=$CANARY_7 SUITES=$suites "$kelp" --no-journal -e '
   local file = assert(io.open("'"$spec"'", "w"))
   local secrets = {}
   for i = 1, 7 do secrets[i] = os.getenv("CANARY_" .. i) end
+  secrets[9] = "not-a-real-" -- still so in what is compiled into kelp, that of the example too
   secrets[8] = secrets[6]:gsub("%%(%x%x)", function(x) return string.char(tonumber(x, 16)) end)
   local controls = {}
   local function control(token, path, least)
@@ -216,10 +221,11 @@ CANARY_6=$CANARY_6 CANARY_7=$CANARY_7 SUITES=$suites "$kelp" --no-journal -e '
       control("control-suite-" .. suite, "^suites$", 1)
       control("\n", "^" .. suite .. "/", 1000)
       control("kelp: debug: ", "^" .. suite .. "/.*err", 200)
-      control("<secret", "^" .. suite .. "/", suite == "kill" and 0 or 100)
-      control("$secret", "^" .. suite .. "/.*%.db", suite == "lua" and 1 or 500)
-      control("n-01", "^" .. suite .. "/.*%-wal$", suite == "faults" and 50 or 0)
-      control("new-0", "^" .. suite .. "/.*%-wal$", suite == "kill" and 50 or 0)
+      if suite ~= "kill" then control("<secret", "^" .. suite .. "/", 100) end
+      if suite ~= "lua" then
+        control("$secret", "^" .. suite .. "/.*%.db$", 500)
+        control("$secret", "^" .. suite .. "/.*%.db%-wal$", 500)
+      end
     end
   end
   file:write(kelp.json.encode { secrets = secrets, controls = controls })

@@ -204,10 +204,10 @@ function Steps:close()
     bench.quote(bench.sink_canary), bench.quote(self.place.state)))
   self.check(not hits, "a secret is in the state folder")
   runs.forget(self.place)
-  for _, path in ipairs { self.path or false, self.switch or false, self.at.record } do
+  for _, path in ipairs { self.path or false, self.switch or false, self.at.record,
+                          self.at.other_record } do
     if path then os.remove(path) end
   end
-  if self.at.other then bench.done_with(self.at.other_record) end
 end
 
 return Steps
