@@ -454,26 +454,9 @@ end
 
 TestUndo = {}
 
--- What the simulator holds, without what differs by itself.
-local function state_of(sim)
-  local state = {}
-  local saved = sim:state()
-  for place, connectors in pairs(saved.confluent) do
-    for name, c in pairs(connectors) do
-      state["confluent " .. place .. " " .. name] = { c.config or c, c.state or "RUNNING" }
-    end
-  end
-  for place, connectors in pairs(saved.upstash) do
-    for _, c in ipairs(connectors) do
-      state["upstash " .. place .. " " .. c.name] = { c.properties, c.state }
-    end
-  end
-  return state
-end
-
 function TestUndo:test_a_run_is_taken_back()
   local b = bench()
-  local before = state_of(b.sim)
+  local before = support.state_of(b.sim)
   ends(b:run [[
     cloud:create("new", datagen())
     cloud:update("new", { ["tasks.max"] = 2 })
@@ -484,14 +467,14 @@ function TestUndo:test_a_run_is_taken_back()
     old:pause("catalog-mongo-source")
     old:restart("catalog-mongo-source")
   ]], 0)
-  lu.assertNotEquals(state_of(b.sim), before)
+  lu.assertNotEquals(support.state_of(b.sim), before)
   b:effects()
   local result = ends(b:kelp("undo", "last", "--plan"), 3)
   lu.assertEquals(b:effects(), {})
   lu.assertStrContains(result.out, "- delete new")
   lu.assertStrContains(result.out, "database: stock → catalog")
   result = ends(b:kelp("undo", "last"), 0)
-  lu.assertEquals(state_of(b.sim), before)
+  lu.assertEquals(support.state_of(b.sim), before)
   -- Once more does nothing.
   b:effects()
   result = ends(b:kelp("undo", "last"), 0)

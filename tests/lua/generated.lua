@@ -158,24 +158,6 @@ local function lines_of_effects(effects)
   return lines
 end
 
--- What is there, without ids and times, which a connector that is made anew has of its own.
-local function state_of(sim)
-  local saved, state = sim:state(), {}
-  for _, provider in ipairs { "confluent", "connect" } do
-    for place, connectors in pairs(saved[provider]) do
-      for name, c in pairs(connectors) do
-        state[provider .. " " .. place .. " " .. name] = { c.config, c.state or "RUNNING" }
-      end
-    end
-  end
-  for place, connectors in pairs(saved.upstash) do
-    for _, c in ipairs(connectors) do
-      state["upstash " .. place .. " " .. c.name] = { c.properties, c.state }
-    end
-  end
-  return state
-end
-
 -- Only what differs, so that a failure can be read.
 local function assert_same_state(is, should, where)
   local differing = {}
@@ -225,20 +207,20 @@ local function check(sim, seed)
     error(("%s\nended with %s %d:\n%s%s"):format(where, result.how, result.code, result.out,
       result.err), 0)
   end
-  local before = state_of(sim)
+  local before = support.state_of(sim)
   local planned = ends(run(sim, home, { "--plan", "--output", "json", path }), 0, 3)
   local document = planned.out:match "(%b{})%s*$"
-  assert_same_state(state_of(sim), before, where)
+  assert_same_state(support.state_of(sim), before, where)
   ends(run(sim, home, { path }), 0)
   lu.assertEquals(lines_of_plan(kelp.json.decode(document)), lines_of_effects(sim:effects()), where)
-  local after = state_of(sim)
+  local after = support.state_of(sim)
   local again = ends(run(sim, home, { "--plan", path }), 0, 3)
   lu.assertEquals(again.code, 0, where .. again.out)
   lu.assertEquals(planned.code, document:find '"changes":0' and 0 or 3, where)
-  assert_same_state(state_of(sim), after, where)
+  assert_same_state(support.state_of(sim), after, where)
   if #lines_of_effects(sim:effects()) == 0 then return end
   local undone = ends(run(sim, home, { "undo", "last" }), 0)
-  assert_same_state(state_of(sim), before, where .. undone.out .. undone.err)
+  assert_same_state(support.state_of(sim), before, where .. undone.out .. undone.err)
 end
 
 function TestGenerated:test_plan_run_plan_undo()

@@ -288,6 +288,24 @@ function simulator:asked()
   return kelp.json.decode(self:control("GET", "/_scripted/requests"))
 end
 
+-- What is there, without ids and times, which a connector that is made anew has of its own.
+function support.state_of(sim)
+  local saved, state = sim:state(), {}
+  for _, provider in ipairs { "confluent", "connect" } do
+    for place, connectors in pairs(saved[provider]) do
+      for name, c in pairs(connectors) do
+        state[provider .. " " .. place .. " " .. name] = { c.config, c.state or "RUNNING" }
+      end
+    end
+  end
+  for place, connectors in pairs(saved.upstash) do
+    for _, c in ipairs(connectors) do
+      state["upstash " .. place .. " " .. c.name] = { c.properties, c.state }
+    end
+  end
+  return state
+end
+
 -- ---- what is left ----
 
 -- libcurl keeps this many idle connections (transport_curl.c).
