@@ -85,14 +85,32 @@ static void end(struct run *r)
     r->until = clock_now(&r->clock) + grace;
 }
 
+/* Milliseconds between two looks where the system does not tell of a process's end
+ * (no pidfd_open: an old kernel, a filter, valgrind). */
+enum { LOOK = 20 };
+
+static int time_left(struct run *r)
+{
+    double left = r->until - clock_now(&r->clock);
+    int most = r->sources[ENDED].fd >= 0 ? 3600000 : LOOK;
+    return left <= 0 ? 0 : left * 1000 >= most ? most : (int)(left * 1000) + 1;
+}
+
+static bool has_ended(struct run *r, int polled)
+{
+    if (r->sources[ENDED].fd >= 0)
+        return polled > 0 && (r->sources[ENDED].revents & POLLIN) != 0;
+    siginfo_t info = { .si_pid = 0 };
+    return waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
+}
+
 /* Until the process has ended and what it wrote is read. */
 static void follow(struct run *r, bool (*stop)(void), struct command_result *result)
 {
-    while (r->sources[ENDED].fd >= 0) {
-        double left = r->until - clock_now(&r->clock);
-        int n = poll(r->sources, SOURCES, left <= 0 ? 0 : left > 3600 ? 3600000
-                                                                     : (int)(left * 1000) + 1);
-        bool over = (r->sources[ENDED].revents & POLLIN) != 0 && n > 0;
+    while (true) {
+        int n = poll(r->sources, SOURCES, time_left(r));
+        bool over = has_ended(r, n);
         drain(r, OUT, result);
         drain(r, COMPLAINTS, result);
         if (over)
@@ -128,10 +146,6 @@ static void run(struct run *r, const char *line, bool (*stop)(void), int out[2],
     out[0] = out[1] = complaints[0] = complaints[1] = -1;
     int process = (int)syscall(SYS_pidfd_open, r->pid, 0);
     r->sources[ENDED] = (struct pollfd){ .fd = process, .events = POLLIN };
-    if (process < 0) {
-        result->failure = errno;
-        kill(r->pid, SIGKILL);
-    }
     follow(r, stop, result);
     int status;
     while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
