@@ -4,9 +4,10 @@
 #
 #   tests/run.sh [--quick] [--fuzz-seconds N]
 #
-# --quick: checks, unit tests and Lua tests only. --fuzz-seconds N: for each fuzzer (60, or
-# FUZZ_SECONDS). A line for each stage with its time; the first that fails ends the run with its
-# output. The last line counts the single tests: "N passed, N failed", and what was skipped.
+# --quick: checks, unit tests and Lua tests only. --fuzz-seconds N: for the fuzzers, which run at the
+# same time (90, or FUZZ_SECONDS). A line for each stage with its time; the first that fails ends the
+# run with its output. The last line counts the single tests: "N passed, N failed", and what was
+# skipped.
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,7 +15,7 @@ cd "$root" || exit 2
 . scripts/packages.sh
 
 quick=false
-fuzz_seconds=${FUZZ_SECONDS:-60}
+fuzz_seconds=${FUZZ_SECONDS:-90}
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=true ;;
@@ -172,6 +173,22 @@ fuzz() {
         "build/fuzz/corpus/$name" $seeds
 }
 
+# All at the same time: the machine has more than one core.
+fuzz_all() {
+    running=
+    for fuzzer in build/fuzz/tests/fuzz/fuzz_*; do
+        [ -x "$fuzzer" ] || continue
+        fuzz "$fuzzer" >"$folder/$(basename "$fuzzer").log" 2>&1 &
+        running="$running $!"
+    done
+    result=0
+    for pid in $running; do
+        wait "$pid" || result=1
+    done
+    cat "$folder"/fuzz_*.log
+    return $result
+}
+
 # ---- the stages ----
 
 stage step "packages" install_all
@@ -200,12 +217,10 @@ if ls tests/fuzz/fuzz_*.c >/dev/null 2>&1; then
     stage step "build the fuzzers" build build/fuzz -DCMAKE_C_COMPILER=clang -DKELP_FUZZ=ON \
         -DKELP_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug \
         "-DCMAKE_C_FLAGS=-O1 -Werror -fsanitize=fuzzer-no-link"
-    for fuzzer in build/fuzz/tests/fuzz/fuzz_*; do
-        [ -x "$fuzzer" ] && stage again "fuzz: $(basename "$fuzzer")" fuzz "$fuzzer"
-    done
+    stage again "fuzz" fuzz_all
 fi
 
 stage again "demo" timeout -k 10 600 sh scripts/demo.sh
-stage step "benchmarks" timeout -k 10 600 sh tests/bench/run.sh build/kelp
+stage step "benchmarks" env BENCH_REPEATS=1 timeout -k 10 600 sh tests/bench/run.sh build/kelp
 sed 's/^/    /' "$log"
 finish

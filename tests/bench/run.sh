@@ -32,7 +32,7 @@ journal  cpu  kelp go   1.0
 startup  wall kelp curl 1.0
 '
 
-repeats=3
+repeats=${BENCH_REPEATS:-3}
 journals= # the folder of the workload that records
 startups=50
 not_offered=77 # what update.lua answers when this kelp has no kelp.each

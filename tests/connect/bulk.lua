@@ -6,7 +6,7 @@ local lu = require "luaunit"
 local raw = require "kelp.raw"
 local support = require "support"
 
-local COUNT = 100 -- bench.sh does it with more
+local COUNT = 60 -- bench.sh does it with more
 
 TestBulk = {}
 
