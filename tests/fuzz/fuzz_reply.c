@@ -61,8 +61,10 @@ static void check_answer(lua_State *L, enum answer answer)
             check_record(L, value + 1);
             lua_pop(L, 1);
         }
-    } else {
+    } else if (answer == ANSWER_CONNECTOR || answer == ANSWER_STATUS) {
         check_record(L, value);
+    } else {
+        require(lua_istable(L, value)); /* tasks, a list or an object, for the Lua above to read */
     }
 }
 
@@ -96,7 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (size < 3)
         return 0;
-    struct input in = {.provider = data[0] & 1 ? &provider_confluent : &provider_upstash};
+    static const struct provider *const providers[] = {&provider_upstash, &provider_confluent,
+                                                       &provider_connect};
+    struct input in = {.provider = providers[data[0] % 3]};
     in.call.verb = (enum verb)(data[1] % VERB_COUNT);
     in.reply.status = data[2] < 128 ? 200 : 400 + data[2] % 112;
     if (in.provider->routes[in.call.verb].method == NULL)
