@@ -27,7 +27,7 @@
 
 static const char EXCHANGE[] = "kelp.exchange";
 
-enum { MAX_BODY_SENT = 32 * 1024 * 1024, MAX_URL = 16 * 1024, LARGE_BODY = 4 * 1024 * 1024 };
+enum { MAX_BODY_SENT = CONFIG_LARGEST, MAX_URL = 16 * 1024, LARGE_BODY = 4 * 1024 * 1024 };
 
 struct pending {
     struct exchange exchange;

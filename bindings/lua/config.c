@@ -202,6 +202,15 @@ static void normalise_value(lua_State *L, const char *key)
     }
 }
 
+/* Of the normalised value at the top. */
+static size_t size_of_value(lua_State *L)
+{
+    if (lua_type(L, -1) == LUA_TSTRING)
+        return lua_rawlen(L, -1);
+    struct secret *s = secret_at(L, -1);
+    return s != NULL ? secret_size(s) : 0;
+}
+
 /* Most configs have 8 to 40 keys. */
 enum { FEW = 64 };
 
@@ -225,6 +234,7 @@ static void normalise(lua_State *L, int index, const char *name, bool *nulls)
     luaL_checkstack(L, 2 * FEW + 16, NULL);
     lua_pushnil(L);
     int out = lua_gettop(L), pending = 0;
+    size_t bytes = 0;
     lua_pushnil(L);
     while (lua_next(L, index)) {
         size_t size;
@@ -234,6 +244,12 @@ static void normalise(lua_State *L, int index, const char *name, bool *nulls)
             *nulls = true;
         else
             normalise_value(L, key);
+        bytes += size + size_of_value(L);
+        if (bytes > CONFIG_LARGEST) {
+            error_push(L, ERROR_INVALID, "the config is too large (at most %d bytes)",
+                       CONFIG_LARGEST);
+            lua_error(L);
+        }
         if (name != NULL && is_name(key, size) &&
             (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), name) != 0))
             fail(L, key, "differs from the connector's name");
@@ -479,30 +495,15 @@ static size_t count_fields(lua_State *L, int index)
     return n;
 }
 
-/* "KEY":"VALUE", for what needs no escapes; there is room. */
-static void write_plain(const struct pair *pair, struct buffer *out)
-{
-    char *place = out->data + out->size;
-    *place++ = '"';
-    memcpy(place, pair->key, pair->key_size);
-    place += pair->key_size;
-    memcpy(place, "\":\"", 3);
-    place += 3;
-    memcpy(place, pair->value, pair->size);
-    place += pair->size;
-    *place++ = '"';
-    *place = '\0';
-    out->size = (size_t)(place - out->data);
-}
-
 static void write_pairs(const struct pair *pairs, size_t n, struct buffer *out)
 {
     buffer_add_char(out, '{');
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buffer_add_char(out, ',');
-        if (pairs[i].plain && buffer_reserve(out, pairs[i].key_size + pairs[i].size + 6)) {
-            write_plain(&pairs[i], out);
+        if (pairs[i].plain) {
+            text_add_plain_pair(out, pairs[i].key, pairs[i].key_size, pairs[i].value,
+                                pairs[i].size);
             continue;
         }
         text_add_json(out, pairs[i].key, pairs[i].key_size);

@@ -16,6 +16,9 @@
 
 struct buffer;
 
+/* Bytes that a config may have, keys and values together: no request is larger. */
+enum { CONFIG_LARGEST = 32 * 1024 * 1024 };
+
 /* Pushes a new table of key -> string or kelp.secret from the config table at
  * `index`. `name` (or NULL) is filled in as "name"; a different one in the
  * config is an error. Raises an `invalid` error object. [-0, +1, e] */

@@ -104,20 +104,7 @@ static bool is_known(const struct known *k, const struct entry *e)
 
 static bool add_known(const struct entry *e, struct buffer *out)
 {
-    if (!buffer_reserve(out, e->key_size + e->size + 6))
-        return false;
-    char *place = out->data + out->size;
-    *place++ = '"';
-    memcpy(place, e->key, e->key_size);
-    place += e->key_size;
-    memcpy(place, "\":\"", 3);
-    place += 3;
-    memcpy(place, e->text, e->size);
-    place += e->size;
-    *place++ = '"';
-    *place = '\0';
-    out->size = (size_t)(place - out->data);
-    return true;
+    return text_add_plain_pair(out, e->key, e->key_size, e->text, e->size);
 }
 
 static void learn(struct known *k, const struct entry *e)

@@ -225,6 +225,25 @@ bool text_add_json(struct buffer *out, const char *bytes, size_t size)
     return add_run(out, bytes, run, size) && buffer_add_char(out, '"');
 }
 
+bool text_add_plain_pair(struct buffer *out, const char *key, size_t key_size, const char *value,
+                         size_t size)
+{
+    if (!buffer_reserve(out, key_size + size + 6))
+        return false;
+    char *place = out->data + out->size;
+    *place++ = '"';
+    memcpy(place, key, key_size);
+    place += key_size;
+    memcpy(place, "\":\"", 3);
+    place += 3;
+    memcpy(place, value, size);
+    place += size;
+    *place++ = '"';
+    *place = '\0';
+    out->size = (size_t)(place - out->data);
+    return true;
+}
+
 bool text_add_base64(struct buffer *out, const char *bytes, size_t size)
 {
     static const char alphabet[] =

@@ -34,6 +34,10 @@ bool text_add_percent(struct buffer *out, const char *bytes, size_t size);
  * bytes below 0x20 are escaped, everything else (0x7f and '/' too) is as is. */
 bool text_add_json(struct buffer *out, const char *bytes, size_t size);
 
+/* Adds "KEY":"VALUE", both of which text_is_plain. */
+bool text_add_plain_pair(struct buffer *out, const char *key, size_t key_size, const char *value,
+                         size_t size);
+
 /* Adds the bytes in Base64 with padding (RFC 4648 section 4). */
 bool text_add_base64(struct buffer *out, const char *bytes, size_t size);
 

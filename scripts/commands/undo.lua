@@ -187,6 +187,14 @@ local function steps_of_chain(chain, now, can, list, values, own)
   return steps
 end
 
+-- The last write first. What goes with the deletion of its connector comes after that.
+local function by_turn(a, b)
+  local one, other = (a.goes_with or a).op.op, (b.goes_with or b).op.op
+  if one ~= other then return one > other end
+  if (a.goes_with == nil) ~= (b.goes_with == nil) then return a.goes_with == nil end
+  return a.op.op > b.op.op
+end
+
 -- The steps, in the order in which they are carried out; each place is looked at once.
 local function steps_of(list, named, values, own)
   local steps, worlds, cache = {}, {}, {}
@@ -199,6 +207,7 @@ local function steps_of(list, named, values, own)
       steps[#steps + 1] = step
     end
   end
+  table.sort(steps, by_turn)
   return steps
 end
 

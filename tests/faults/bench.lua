@@ -245,7 +245,7 @@ end
 
 
 -- Runs a script of ours; { code, how, out, err, seconds, and what it printed as JSON }.
-function bench.kelp(script, spec, env)
+function bench.kelp(script, spec, env, unrecorded)
   local out, err, input = bench.path "out", bench.path "err", bench.path "spec.json"
   bench.write(input, kelp.json.encode(spec))
   local words = {}
@@ -254,8 +254,8 @@ function bench.kelp(script, spec, env)
   local _, how, code = os.execute(("env -i PATH=\"$PATH\" HOME=%s ASAN_OPTIONS=\"$ASAN_OPTIONS\" "
     .. "timeout -s KILL 60 env --default-signal=PIPE %s %s %s %s/scripts/%s.lua %s "
     .. "</dev/null >%s 2>%s"):format(
-    quote(folder), table.concat(words, " "), quote(program), bench.log_option "info",
-    quote(here), script, quote(input),
+    quote(folder), table.concat(words, " "), quote(program),
+    bench.log_option "info" .. (unrecorded and " --no-journal" or ""), quote(here), script, quote(input),
     quote(out), quote(err)))
   local result = { seconds = raw.now() - start_at, code = code, how = how, out = bench.read(out),
                    err = bench.read(err), results = {} }

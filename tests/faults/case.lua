@@ -85,7 +85,7 @@ local function run(c, at)
   local spec = merged({ provider = c.provider, target = target }, c.spec or {})
   if not c.script then spec.calls = calls_of(c) end
   if c.script == "bulk" then spec.config = bench.configs[c.provider] end
-  local r = bench.kelp(c.script or "call", spec, environment(c, at.from))
+  local r = bench.kelp(c.script or "call", spec, environment(c, at.from), c.unrecorded)
   r.requests = at.proxy:report()
   r.effects = c.proxy == "--full" and {} or at.proxy:effects()
   r.record = bench.read(at.record)

@@ -236,6 +236,16 @@ function TestJournal:test_a_failed_run_goes_on_where_it_stopped()
   end
 end
 
+function TestJournal:test_a_script_that_ends_by_itself_is_finished_whatever_it_returns()
+  local b = bench()
+  local result = ends(b:run [[cloud:pause("orders-to-s3") return 1]], 1)
+  lu.assertNotStrContains(result.err, "--resume")
+  local runs = kelp.json.decode(ends(b:kelp("--output", "json", "runs"), 0).out)
+  lu.assertEquals((runs.runs or runs)[1].state, "finished")
+  result = ends(b:run [[pcall(cloud.pause, cloud, "nobody") cloud:pause("inventory-cdc") error "boom"]], 1)
+  lu.assertStrContains(result.err, "go on with: kelp --resume")
+end
+
 function TestJournal:test_a_connector_from_the_journal_is_a_connector()
   local b = bench()
   local text = [[
@@ -479,6 +489,18 @@ function TestUndo:test_a_run_is_taken_back()
   b:effects()
   result = ends(b:kelp("undo", "last"), 0)
   lu.assertEquals(b:effects(), {})
+end
+
+function TestUndo:test_the_last_write_is_taken_back_first()
+  local b = bench()
+  ends(b:run [[
+    cloud:create("a", datagen()) cloud:pause("orders-to-s3") cloud:create("b", datagen())
+    cloud:update("a", { ["tasks.max"] = 2 }) cloud:pause("inventory-cdc")
+  ]], 0)
+  b:effects()
+  ends(b:kelp("undo", "last"), 0)
+  lu.assertEquals(b:effects(), { "resume inventory-cdc", "delete b", "resume orders-to-s3",
+    "delete a" })
 end
 
 function TestUndo:test_what_somebody_else_changed_is_left_alone()

@@ -75,8 +75,15 @@ end
 
 -- The way there has made a copy of the request, and the reply to the copy, a 429, is the one that
 -- came: "not processed", says the server of it. Only a cancelled wait for the next try shows it.
-local function answered_for_a_copy(run, op)
-  return run.plan.weather.twice > 0 and op.kind == "cancelled" and op.http == 429
+local function answered_for_a_copy(run, op, effect)
+  if run.plan.weather.twice == 0 or op.kind ~= "cancelled" or op.http ~= 429 then return false end
+  for _, send in ipairs(run.sends) do
+    if send.status == 429 and send.path:find("/" .. op.name .. "/" .. effect.verb, 1, true)
+      and send.started <= effect.time and effect.time <= send.ended then
+      return true
+    end
+  end
+  return false
 end
 
 -- I1: what was reported done is there. I2: what is there was reported done or unknown.
@@ -95,7 +102,7 @@ local function check_ops(run, say)
       if op.status == "done" and #found == 0 then
         say("I1", "%s, but nothing of it is there", shown(op))
       elseif op.status ~= "done" and op.status ~= "unknown" and #found > 0
-        and not refused_late(run, op) and not answered_for_a_copy(run, op)
+        and not refused_late(run, op) and not answered_for_a_copy(run, op, found[1])
         and not (op.kind == "cancelled" and named(run, op)) then
         say("I2", "%s, but it was carried out %d times, first at %.3f", shown(op), #found,
           found[1].time)

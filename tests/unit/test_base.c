@@ -639,9 +639,24 @@ static void progress_spares_an_unfinished_line(void **state)
     log_progress(NULL);
 }
 
+static void test_plain_pair(void **state)
+{
+    (void)state;
+    struct buffer b;
+    buffer_init(&b, 24);
+    assert_true(text_add_plain_pair(&b, "key", 3, "value", 5));
+    assert_string_equal(buffer_text(&b), "\"key\":\"value\"");
+    assert_true(text_add_plain_pair(&b, "a", 1, "", 0));
+    assert_string_equal(buffer_text(&b), "\"key\":\"value\"\"a\":\"\"");
+    assert_false(text_add_plain_pair(&b, "long", 4, "er", 2));
+    assert_int_equal(b.size, 20);
+    buffer_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest buffer[] = {
+        cmocka_unit_test(test_plain_pair),
         cmocka_unit_test(buffer_grows_and_ends_with_nul),
         cmocka_unit_test(buffer_stops_exactly_at_its_limit),
         cmocka_unit_test(buffer_refuses_what_memory_cannot_hold),

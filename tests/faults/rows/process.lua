@@ -2,6 +2,7 @@
 -- or raises signals in the middle of them.
 
 local bench = require "bench"
+local kelp = require "kelp"
 local raw = require "kelp.raw"
 
 local both = { "confluent", "upstash" }
@@ -274,6 +275,14 @@ local function damaged(s)
   local path, sent = s:journal_path(), s:sent()
   local kept = copy_of(s)
   local refused = 0
+  -- All that is recorded of the writes, as `kelp runs` tells it.
+  local function told()
+    local r = s:kelp { "--output", "json", "runs", "show", path }
+    local document = r.code == 0 and kelp.json.decode(r.out)
+    return document and kelp.json.encode(document.operations)
+  end
+  local whole = told()
+  s.check(whole and whole:find "n%-01", "the journal tells of nothing")
   local function try(what, change, must)
     put_back(path, kept)
     change()
@@ -288,6 +297,7 @@ local function damaged(s)
       s.check(false, "%s: taken for whole: exit %d: %s", what, r.code, r.err)
     else
       s.check(fine, "%s: exit %d: %s", what, r.code, r.err)
+      s.check(told() == whole, "%s: it tells something else, and was not refused", what)
     end
     s.check(#s:list() == 1, "%s: there are %d runs now", what, #s:list())
     s.check(s:sent() == sent, "%s: something was sent", what)
