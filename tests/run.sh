@@ -102,6 +102,8 @@ stage() {
     printf '%-34s FAILED  %4d s (exit %d)\n' "$name" "$seconds" "$code"
     [ "$counted" -gt 0 ] || echo "it ran no test"
     tail -n 200 "$log"
+    echo "--- the failures in $name:"
+    grep -nE '\[ +(ERROR|LINE|FAILED) +\]|(^|[ |])FAILED|: error: |\(Failed\)' "$log" | tail -n 30
     [ "$failed" -gt "$before" ] || failed=$((failed + 1))
     finish
 }

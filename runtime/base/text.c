@@ -228,7 +228,7 @@ bool text_add_json(struct buffer *out, const char *bytes, size_t size)
 bool text_add_plain_pair(struct buffer *out, const char *key, size_t key_size, const char *value,
                          size_t size)
 {
-    if (!buffer_reserve(out, key_size + size + 6))
+    if (!buffer_reserve(out, key_size + size + 5))
         return false;
     char *place = out->data + out->size;
     *place++ = '"';
