@@ -58,12 +58,7 @@ function TestGateway:test_put_creates_too()
 end
 
 function TestGateway:test_create_does_not_overwrite()
-  local name = ground.name "twice"
-  self.target:create(name, ground.sink("twice", ground.path "first"))
-  local problem = support.raises("exists", self.target.create, self.target, name,
-    ground.sink("twice", ground.path "second"))
-  lu.assertEquals(problem.status, 409)
-  lu.assertStrContains(self.target:get(name).config.file, "first")
+  ground.check_create_does_not_overwrite(self.target)
 end
 
 function TestGateway:test_names_go_through_unharmed()

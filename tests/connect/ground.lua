@@ -176,4 +176,14 @@ function ground.clear(target)
   end, "no connector is left")
 end
 
+-- A second connector of a name is refused, and the first stays as it was.
+function ground.check_create_does_not_overwrite(target)
+  local name = ground.name "twice"
+  target:create(name, ground.sink("twice", ground.path "first"))
+  local problem = support.raises("exists", target.create, target, name,
+    ground.sink("twice", ground.path "second"))
+  lu.assertEquals(problem.status, 409)
+  lu.assertStrContains(target:get(name).config.file, "first")
+end
+
 return ground

@@ -149,18 +149,13 @@ function TestLife:test_restart_of_one_task()
   lu.assertStrContains(problem.message, name .. "-7")
 end
 
-function TestLife:test_restart_of_the_failed_tasks()
-  local name, folder = broken_sink(self.target)
-  support.make_folder(folder)
-  self.target:restart(name, { tasks = "failed" })
-  ground.until_runs(self.target, name, 1)
-end
-
-function TestLife:test_restart_with_all_tasks()
-  local name, folder = broken_sink(self.target)
-  support.make_folder(folder)
-  self.target:restart(name, { tasks = "all" })
-  ground.until_runs(self.target, name, 1)
+for _, tasks in ipairs { "failed", "all" } do
+  TestLife["test_restart_with_tasks_" .. tasks] = function(self)
+    local name, folder = broken_sink(self.target)
+    support.make_folder(folder)
+    self.target:restart(name, { tasks = tasks })
+    ground.until_runs(self.target, name, 1)
+  end
 end
 
 -- Restarting the connector alone leaves its failed task as it is.
@@ -298,12 +293,7 @@ function TestAnswers:test_a_class_that_is_not_there()
 end
 
 function TestAnswers:test_a_second_of_that_name_is_refused()
-  local name = ground.name "twice"
-  self.target:create(name, ground.sink("twice", ground.path "first"))
-  local problem = support.raises("exists", self.target.create, self.target, name,
-    ground.sink("twice", ground.path "second"))
-  lu.assertEquals(problem.status, 409)
-  lu.assertStrContains(self.target:get(name).config.file, "first")
+  ground.check_create_does_not_overwrite(self.target)
 end
 
 function TestAnswers:test_what_is_not_there_is_not_found()
