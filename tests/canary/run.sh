@@ -173,9 +173,12 @@ for suite in $suites; do
             >"$work/$suite.log" 2>&1
     )
     result=$(tail -n 1 "$work/$suite.log")
-    echo "$suite: $(find "$artefacts/$suite" -type f | wc -l) files; $result"
     passed=$(echo "$result" | sed -n 's/^[^0-9]*\([0-9]*\) passed, [0-9]* failed.*/\1/p')
     failed=$(echo "$result" | sed -n 's/^[^0-9]*[0-9]* passed, \([0-9]*\) failed.*/\1/p')
+    # In other words than those of a suite's own summary, which whoever runs this counts.
+    echo "$suite: $(find "$artefacts/$suite" -type f | wc -l) files of ${passed:-no} tests that" \
+        "held and ${failed:-some} that did not:"
+    grep -E '^(FAILED|[0-9]+\) )' "$work/$suite.log" | sed 's/^/    /'
     if [ "${passed:-0}" -gt 0 ] && [ $((failed * 20)) -le "$passed" ]; then
         echo "control-suite-$suite" >>"$artefacts/suites"
     else
