@@ -27,7 +27,7 @@
 
 static const char EXCHANGE[] = "kelp.exchange";
 
-enum { MAX_BODY_SENT = CONFIG_LARGEST, MAX_URL = 16 * 1024, LARGE_BODY = 4 * 1024 * 1024 };
+enum { MAX_BODY_SENT = CONFIG_LARGEST, MAX_URL = 16 * 1024 };
 
 struct pending {
     struct exchange exchange;
@@ -217,32 +217,48 @@ static void check_is_about(lua_State *L, const struct pending *p)
     lua_pop(L, 1);
 }
 
+/* Leaves the record at the top out of the list when the function at 2 does not want it. */
+static void choose(lua_State *L, void *target)
+{
+    manifest_learn(L, target);
+    if (!lua_isfunction(L, 2))
+        return;
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_call(L, 1, 1);
+    if (!lua_toboolean(L, -1)) {
+        lua_pushnil(L);
+        lua_replace(L, -3);
+    }
+    lua_pop(L, 1);
+}
+
 /* Decodes and reads a 2xx reply: runs under pcall, with the pending exchange as
- * a light userdata. */
+ * a light userdata and what chooses from a list. */
 static int read_answer(lua_State *L)
 {
     struct pending *p = lua_touserdata(L, 1);
     struct reply *r = &p->exchange.transfer.reply;
     enum answer answer = p->target->provider->routes[p->call.verb].answer;
-    lua_settop(L, 0);
     if (r->body.size == 0) {
         if (answer != ANSWER_DONE)
             return luaL_error(L, "unexpected reply: an empty body");
         lua_pushboolean(L, 1);
         return 1;
     }
-    /* A list may be large: its text is gone before the records are made. */
-    size_t size = r->body.size;
-    json_decode(L, r->body.data, size);
+    if (answer == ANSWER_CONNECTORS) {
+        provider_read_list(L, p->target->provider, r->body.data, r->body.size, choose, p->target);
+    } else {
+        json_decode(L, r->body.data, r->body.size);
+        if (refusal_in_answer(L, -1, r))
+            return lua_error(L);
+        p->target->provider->read(L, answer);
+    }
     buffer_wipe(&r->body);
-    if (size > LARGE_BODY)
-        lua_gc(L, LUA_GCCOLLECT);
-    if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, r))
-        return lua_error(L);
-    p->target->provider->read(L, answer);
-    manifest_learn(L, p->target);
-    if (connector_is(L, -1))
+    if (connector_is(L, -1)) {
+        manifest_learn(L, p->target);
         check_is_about(L, p);
+    }
     return 1;
 }
 
@@ -281,7 +297,8 @@ static int finish(lua_State *L, int status, lua_KContext context)
     }
     lua_pushcfunction(L, read_answer);
     lua_pushlightuserdata(L, p);
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lua_pushvalue(L, 4);
+    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
         if (!error_is(L, -1)) {
             /* 2xx, but not a word of it can be used: a captive portal, a cut
              * body. A write may have happened. */

@@ -9,7 +9,9 @@
 
 /* raw.exchange(target, verb, connector, config, options): carries out one
  * primitive verb. `connector` is the name, or the id where the provider
- * addresses by id; `config` a config table for the verbs that send one;
+ * addresses by id; `config` a config table for the verbs that send one, and of list a
+ * function or nil: it gets each record as soon as that is read, must not wait, and says
+ * whether the record is wanted;
  * `options` may hold `keep_masked`, and `op`: the operation in the run's journal
  * that the write is sent for, required when there is one (lua/run); where the
  * route has them, `plugin` and `task` (a number); and `members`, a table whose JSON

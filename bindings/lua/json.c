@@ -202,27 +202,91 @@ static void settle_and_check(lua_State *L, const struct json_scan *scanned, int 
     }
 }
 
+static void check_size(lua_State *L, const struct codec *c, size_t size)
+{
+    if (size <= c->max_text)
+        return;
+    lua_pushfstring(L, "invalid JSON: the text is longer than %I bytes", (lua_Integer)c->max_text);
+    lua_error(L);
+}
+
+/* Pushes the value of what was scanned; `codec` is the codec's index, `source` that of
+ * the text as a Lua string, or 0. */
+static void decode_scanned(lua_State *L, struct codec *c, int codec,
+                           const struct json_scan *scanned, int source)
+{
+    lua_getiuservalue(L, codec, SLOT_DECODE);
+    if (scanned->marks || source == 0)
+        lua_pushlstring(L, scanned->text, scanned->size);
+    else
+        lua_pushvalue(L, source);
+    json_scratch_trim(L, &c->out, SCRATCH_KEPT);
+    lua_call(L, 1, 1);
+    settle_and_check(L, scanned, codec);
+}
+
 /* `source` is the index of the text as a Lua string, or 0. */
 static void decode(lua_State *L, const char *text, size_t size, int source)
 {
     struct codec *c = push_codec(L);
     int codec = lua_gettop(L);
-    if (size > c->max_text) {
-        lua_pushfstring(L, "invalid JSON: the text is longer than %I bytes",
-                        (lua_Integer)c->max_text);
-        lua_error(L);
-    }
+    check_size(L, c, size);
     struct json_scan scanned;
     json_scan(L, &c->out, size > 0 ? text : "", size, &scanned);
-    lua_getiuservalue(L, codec, SLOT_DECODE);
-    if (scanned.marks || source == 0)
-        lua_pushlstring(L, scanned.text, scanned.size);
-    else
-        lua_pushvalue(L, source);
-    json_scratch_trim(L, &c->out, SCRATCH_KEPT);
-    lua_call(L, 1, 1);
-    settle_and_check(L, &scanned, codec);
+    decode_scanned(L, c, codec, &scanned, source);
     lua_remove(L, codec);
+}
+
+/* Pushes a member's name and notes it in the table at `names`. */
+static void push_name(lua_State *L, struct codec *c, int codec, const struct json_member *member,
+                      int names)
+{
+    const struct json_scan name = {.text = member->key, .size = member->key_size, .deepest = -1};
+    decode_scanned(L, c, codec, &name, 0);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, names) != LUA_TNIL) {
+        lua_pushliteral(L, "invalid JSON: a key stands twice in an object");
+        lua_error(L);
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, names);
+}
+
+bool json_decode_members(lua_State *L, const char *text, size_t size, char opening,
+                         void (*take)(lua_State *, void *), void *context)
+{
+    struct json_walk walk;
+    if (!json_walk_begin(&walk, text, size, opening))
+        return false;
+    struct codec *c = push_codec(L);
+    int codec = lua_gettop(L), taken = codec + 1, names = codec + 2;
+    luaL_checkstack(L, 8, "JSON");
+    check_size(L, c, size);
+    lua_newtable(L);
+    lua_newtable(L);
+    struct json_member member;
+    lua_Integer kept = 0;
+    for (lua_Integer i = 1; json_walk_next(L, &walk, &c->out, &member); i++) {
+        if (member.key != NULL)
+            push_name(L, c, codec, &member, names);
+        else
+            lua_pushinteger(L, i);
+        decode_scanned(L, c, codec, &member.value, 0);
+        take(L, context);
+        if (lua_isnil(L, -1))
+            lua_pop(L, 1);
+        else
+            lua_rawseti(L, taken, ++kept);
+    }
+    if (kept == 0) {
+        lua_getiuservalue(L, codec, SLOT_ARRAY_MT);
+        lua_setmetatable(L, taken);
+    }
+    lua_settop(L, taken);
+    lua_remove(L, codec);
+    return true;
 }
 
 void json_decode(lua_State *L, const char *text, size_t size)

@@ -21,6 +21,7 @@
 #ifndef KELP_LUA_JSON_H
 #define KELP_LUA_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct lua_State;
@@ -35,6 +36,15 @@ int luaopen_kelp_json(struct lua_State *L);
 /* Decodes `size` bytes. Raises a string that starts with "invalid JSON: ".
  * The module must have been opened in this state. [-0, +1, e] */
 void json_decode(struct lua_State *L, const char *text, size_t size);
+
+/* Decodes a text that is one array (`opening` '[') or object ('{') of many values, one
+ * after the other, so that it never stands in memory as a whole: `take` finds on top a
+ * member's key (a name, or its number from 1) and its value, and replaces both by one
+ * value, nil to leave it out [-2, +1, e]. Pushes the array of these, in the order of the
+ * text. False, nothing pushed: the text begins with something else. Raises as json_decode,
+ * maybe after some members were taken. [-0, +1, e] */
+bool json_decode_members(struct lua_State *L, const char *text, size_t size, char opening,
+                         void (*take)(struct lua_State *L, void *context), void *context);
 
 /* Replaces the string at the top by the value that it is the JSON text of. Raises
  * as json_decode. [-1, +1, e] */

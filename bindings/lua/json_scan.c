@@ -338,6 +338,21 @@ static void scan_array(struct scan *s)
     }
 }
 
+static void scan_key(struct scan *s)
+{
+    if (next_byte(s) != '"')
+        fail(s, s->at, "expected a key");
+    s->members++;
+    scan_string(s);
+}
+
+static void scan_colon(struct scan *s)
+{
+    if (next_byte(s) != ':')
+        fail(s, s->at, "expected ':'");
+    s->at++;
+}
+
 static void scan_object(struct scan *s)
 {
     enter(s);
@@ -345,13 +360,8 @@ static void scan_object(struct scan *s)
         s->at++;
     } else {
         do {
-            if (next_byte(s) != '"')
-                fail(s, s->at, "expected a key");
-            s->members++;
-            scan_string(s);
-            if (next_byte(s) != ':')
-                fail(s, s->at, "expected ':'");
-            s->at++;
+            scan_key(s);
+            scan_colon(s);
             scan_value(s);
         } while (scan_comma(s, '}'));
     }
@@ -375,6 +385,24 @@ static void scan_value(struct scan *s)
     }
 }
 
+/* What was scanned since `start`, inside `depth` containers that do not count. */
+static struct json_scan scanned_from(struct scan *s, const char *start)
+{
+    if (s->marks)
+        json_scratch_add(s->L, s->out, s->copied, (size_t)(s->at - s->copied));
+    return (struct json_scan){.text = s->marks ? s->out->bytes : start,
+                              .size = s->marks ? s->out->size : (size_t)(s->at - start),
+                              .marks = s->marks, .members = s->members,
+                              .deepest = s->deepest < s->depth ? -1 : s->deepest - s->depth};
+}
+
+static void expect_end(struct scan *s)
+{
+    skip_space(s);
+    if (s->at != s->end)
+        fail(s, s->at, "something after the value");
+}
+
 void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, size_t size,
                struct json_scan *result)
 {
@@ -385,13 +413,53 @@ void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, siz
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         fail(&s, text, "a byte order mark");
     scan_value(&s);
+    expect_end(&s);
+    *result = scanned_from(&s, text);
+}
+
+bool json_walk_begin(struct json_walk *walk, const char *text, size_t size, char opening)
+{
+    struct scan s = {.at = text, .end = text + size};
     skip_space(&s);
-    if (s.at != s.end)
-        fail(&s, s.at, "something after the value");
-    if (s.marks)
-        json_scratch_add(L, scratch, s.copied, (size_t)(s.end - s.copied));
-    *result = (struct json_scan){.text = s.marks ? scratch->bytes : text,
-                                 .size = s.marks ? scratch->size : size,
-                                 .marks = s.marks, .members = s.members,
-                                 .deepest = s.deepest};
+    *walk = (struct json_walk){.text = text, .at = s.at + 1, .end = s.end,
+                               .closing = opening == '[' ? ']' : '}'};
+    return s.at < s.end && *s.at == opening;
+}
+
+/* True when a member follows; the walk stands where it begins, or behind the value. */
+static bool another_member(struct scan *s, struct json_walk *walk)
+{
+    bool another = walk->begun ? scan_comma(s, walk->closing) : next_byte(s) != walk->closing;
+    if (!another) {
+        s->at += !walk->begun;
+        expect_end(s);
+    }
+    walk->begun = true;
+    return another;
+}
+
+bool json_walk_next(lua_State *L, struct json_walk *walk, struct json_scratch *scratch,
+                    struct json_member *member)
+{
+    struct scan s = {.L = L, .out = scratch, .text = walk->text, .at = walk->at,
+                     .end = walk->end, .depth = 1, .deepest = -1};
+    scratch->size = 0;
+    luaL_checkstack(L, 4, "JSON");
+    if (!another_member(&s, walk))
+        return false;
+    *member = (struct json_member){0};
+    if (walk->closing == '}') {
+        skip_space(&s);
+        member->key = s.at;
+        scan_key(&s);
+        member->key_size = (size_t)(s.at - member->key);
+        scan_colon(&s);
+    }
+    skip_space(&s);
+    const char *start = s.copied = s.at;
+    s.members = 0; /* of the value; its own key is the walk's */
+    scan_value(&s);
+    member->value = scanned_from(&s, start);
+    walk->at = s.at;
+    return true;
 }

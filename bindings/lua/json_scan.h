@@ -30,6 +30,28 @@ struct json_scan {
 void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, size_t size,
                struct json_scan *result);
 
+/* A walk over the members of a text that is one array or one object, so that a text of
+ * many records need not stand in memory as one value. */
+struct json_walk {
+    const char *text, *at, *end;
+    char closing;
+    bool begun;
+};
+
+struct json_member {
+    const char *key; /* of an object's: a JSON string with its quotes; NULL of an array's */
+    size_t key_size;
+    struct json_scan value;
+};
+
+/* False when the text does not begin with `opening`, '[' or '{'. */
+bool json_walk_begin(struct json_walk *walk, const char *text, size_t size, char opening);
+
+/* Scans the next member as json_scan does the whole text, and raises likewise. False: there
+ * is none, and nothing follows the text's value. `member` is valid until the next call. */
+bool json_walk_next(lua_State *L, struct json_walk *walk, struct json_scratch *scratch,
+                    struct json_member *member);
+
 enum json_number { JSON_NUMBER_INTEGER, JSON_NUMBER_FLOAT, JSON_NUMBER_TOO_LONG };
 
 /* What a number is whose spelling is valid JSON. By its decimal value, never by

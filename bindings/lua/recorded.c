@@ -123,8 +123,7 @@ static bool add_key(const struct entry *e, struct buffer *out)
     if (k != NULL && is_known(k, &alone)) {
         if (!add_known(&alone, out)) /* "KEY":"" */
             return false;
-        out->size -= 2;
-        out->data[out->size] = '\0';
+        buffer_cut(out, out->size - 2);
         return true;
     }
     size_t from = out->size;

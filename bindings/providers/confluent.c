@@ -54,4 +54,6 @@ const struct provider provider_confluent = {
     .routes = routes,
     .write_create = connect_rest_write_create,
     .read = connect_rest_read,
+    .list_opening = '{',
+    .read_listed = connect_rest_read_listed,
 };

@@ -122,35 +122,25 @@ static void read_status(lua_State *L, int status, int record)
     lift_task_error(L, record);
 }
 
-/* {NAME: {info, status, id: {id, id_type}, extensions}} -> array of records. */
-static void read_expanded_list(lua_State *L)
+void connect_rest_read_listed(lua_State *L)
 {
-    int map = lua_gettop(L);
-    lua_newtable(L);
-    int array = lua_gettop(L);
-    lua_Integer n = 0;
-    lua_pushnil(L);
-    while (lua_next(L, map)) {
-        int entry = array + 2;
-        if (lua_type(L, array + 1) != LUA_TSTRING || !lua_istable(L, entry))
-            record_unexpected(L, "the list is not a map from names to connectors");
-        connector_new(L);
-        int record = lua_gettop(L);
-        if (record_table(L, entry, "info"))
-            read_info(L, lua_gettop(L), record);
-        lua_settop(L, record);
-        if (record_table(L, entry, "status"))
-            read_status(L, lua_gettop(L), record);
-        lua_settop(L, record);
-        if (record_table(L, entry, "id"))
-            record_text(L, -1, "id", record, "id");
-        lua_settop(L, record);
-        lua_pushvalue(L, array + 1);
-        lua_setfield(L, record, "name"); /* the key is what addresses it */
-        lua_rawseti(L, array, ++n);
-        lua_settop(L, array + 1);
-    }
-    lua_replace(L, map);
+    int entry = lua_gettop(L), name = entry - 1, record = entry + 1;
+    if (!lua_istable(L, entry))
+        record_unexpected(L, "the list is not a map from names to connectors");
+    connector_new(L);
+    if (record_table(L, entry, "info"))
+        read_info(L, lua_gettop(L), record);
+    lua_settop(L, record);
+    if (record_table(L, entry, "status"))
+        read_status(L, lua_gettop(L), record);
+    lua_settop(L, record);
+    if (record_table(L, entry, "id"))
+        record_text(L, -1, "id", record, "id");
+    lua_settop(L, record);
+    lua_pushvalue(L, name);
+    lua_setfield(L, record, "name"); /* the key is what addresses it */
+    lua_replace(L, name);
+    lua_settop(L, name);
 }
 
 /* [{id: {connector, task}, config}] -> [{id, config}], in place. */
@@ -203,10 +193,6 @@ void connect_rest_read(lua_State *L, enum answer answer)
         record_unexpected(L, "not an object");
     if (answer == ANSWER_OBJECT) {
         read_object(L, value);
-        return;
-    }
-    if (answer == ANSWER_CONNECTORS) {
-        read_expanded_list(L);
         return;
     }
     connector_new(L);

@@ -7,8 +7,11 @@
 /* {"name": …, "config": {…}} */
 bool connect_rest_write_create(const struct call *call, struct buffer *out);
 
-/* provider->read for the dialect: the expanded list (a map from name to
- * {info, status, id}), a connector, a status, tasks, and what is handed on. */
+/* provider->read for the dialect: a connector, a status, tasks, and what is handed on. */
 void connect_rest_read(struct lua_State *L, enum answer answer);
+
+/* provider->read_listed: of the expanded list, {NAME: {info, status, id: {id, id_type},
+ * extensions}}. */
+void connect_rest_read_listed(struct lua_State *L);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "lua/json.h"
+#include "providers/record.h"
 
 #include <string.h>
 
@@ -133,4 +135,30 @@ bool provider_add_body(const struct provider *p, const struct call *call, struct
         return buffer_add(body, call->members->data, call->members->size);
     }
     return false;
+}
+
+struct listing {
+    const struct provider *provider;
+    void (*choose)(lua_State *L, void *context);
+    void *context;
+};
+
+static void take_listed(lua_State *L, void *data)
+{
+    const struct listing *l = data;
+    l->provider->read_listed(L);
+    if (l->choose != NULL)
+        l->choose(L, l->context);
+}
+
+void provider_read_list(lua_State *L, const struct provider *p, const char *text, size_t size,
+                        void (*choose)(lua_State *L, void *context), void *context)
+{
+    struct listing listing = {p, choose, context};
+    if (json_decode_members(L, text, size, p->list_opening, take_listed, &listing))
+        return;
+    json_decode(L, text, size); /* a text that is no JSON is the greater surprise */
+    /* An object, {} too, is no proof that there are no connectors. */
+    record_unexpected(L, p->list_opening == '[' ? "the list is not an array"
+                                                : "the list is not an object");
 }

@@ -105,12 +105,15 @@ struct provider {
     const struct route *routes;    /* VERB_COUNT of them */
     /* Writes the body of a create. */
     bool (*write_create)(const struct call *call, struct buffer *out);
-    /* Replaces the decoded reply at the top by kelp's value: a connector record,
-     * an array of them, for ANSWER_DONE true; for the last three answers the
-     * decoded value, secrets in it registered. Raises the string
-     * "unexpected reply: …" when the reply is not of the contract's shape.
-     * [-1, +1, e] */
+    /* Replaces the decoded reply at the top by kelp's value: a connector record, for
+     * ANSWER_DONE true; for the last three answers the decoded value, secrets in it
+     * registered. Raises the string "unexpected reply: …" when the reply is not of
+     * the contract's shape. Not for ANSWER_CONNECTORS. [-1, +1, e] */
     void (*read)(struct lua_State *L, enum answer answer);
+    /* A list of connectors begins with '[' or '{'. Replaces a member of it and its key
+     * below it, a number or a name, by the connector's record. [-2, +1, e] */
+    char list_opening;
+    void (*read_listed)(struct lua_State *L);
 };
 
 extern const struct provider provider_confluent;
@@ -128,6 +131,14 @@ int verb_named(const char *name); /* -1: none */
 
 /* The verb as the user called it: "restart" for "restart_failed". */
 const char *verb_shown(enum verb verb);
+
+/* Pushes an array of records from the text of a list of connectors. `choose`, unless it is
+ * NULL, finds each record on top when it has been read, and may replace it by nil to leave
+ * it out: thousands need not be in memory for the few that are wanted. Raises as `read`,
+ * as json_decode, and what `choose` raises. [-0, +1, e] */
+void provider_read_list(struct lua_State *L, const struct provider *p, const char *text,
+                        size_t size, void (*choose)(struct lua_State *L, void *context),
+                        void *context);
 
 /* Adds the path of the call, each value percent-encoded as one segment. */
 bool provider_add_path(const struct provider *p, const struct call *call, struct buffer *url);

@@ -150,19 +150,6 @@ static void read(lua_State *L, enum answer answer)
         lua_pushboolean(L, 1);
         lua_replace(L, value);
         break;
-    case ANSWER_CONNECTORS:
-        /* An object, {} too, is no proof that there are no connectors. */
-        if (!json_is_array(L, value))
-            record_unexpected(L, "the list is not an array");
-        for (lua_Integer i = 1; lua_rawgeti(L, value, i) != LUA_TNIL; i++) {
-            if (!lua_istable(L, -1))
-                record_unexpected(L, "the list holds something that is not an object");
-            read_connector(L, value + 1);
-            lua_rawseti(L, value, i);
-            lua_settop(L, value);
-        }
-        lua_settop(L, value);
-        break;
     case ANSWER_CONNECTOR:
     case ANSWER_STATUS:
         if (!lua_istable(L, value))
@@ -170,11 +157,22 @@ static void read(lua_State *L, enum answer answer)
         read_connector(L, value);
         lua_replace(L, value);
         break;
+    case ANSWER_CONNECTORS:
     case ANSWER_TASKS:
     case ANSWER_OBJECT:
     case ANSWER_LIST:
         break; /* no route of this service has such an answer */
     }
+}
+
+static void read_listed(lua_State *L)
+{
+    int value = lua_gettop(L);
+    if (!lua_istable(L, value))
+        record_unexpected(L, "the list holds something that is not an object");
+    read_connector(L, value);
+    lua_replace(L, value - 1);
+    lua_settop(L, value - 1);
 }
 
 const struct provider provider_upstash = {
@@ -191,4 +189,6 @@ const struct provider provider_upstash = {
     .routes = routes,
     .write_create = write_create,
     .read = read,
+    .list_opening = '[',
+    .read_listed = read_listed,
 };

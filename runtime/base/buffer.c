@@ -19,19 +19,31 @@ void buffer_free(struct buffer *b)
     buffer_init(b, b->limit);
 }
 
-void buffer_wipe(struct buffer *b)
+static void overwrite(struct buffer *b)
 {
     if (b->data != NULL)
-        explicit_bzero(b->data, b->capacity);
+        explicit_bzero(b->data, b->size > b->cleared ? b->size : b->cleared);
+}
+
+void buffer_wipe(struct buffer *b)
+{
+    overwrite(b);
     buffer_free(b);
+}
+
+void buffer_cut(struct buffer *b, size_t size)
+{
+    if (b->cleared < b->size)
+        b->cleared = b->size;
+    b->size = size;
+    if (b->data != NULL)
+        b->data[size] = '\0';
 }
 
 void buffer_clear(struct buffer *b)
 {
-    b->size = 0;
     b->overflowed = false;
-    if (b->data != NULL)
-        b->data[0] = '\0';
+    buffer_cut(b, 0);
 }
 
 /* Moves to a larger block and overwrites the one left behind, so that wiping a
@@ -50,11 +62,12 @@ static bool grow(struct buffer *b, size_t needed)
         return false;
     if (b->data != NULL) {
         memcpy(data, b->data, b->size);
-        explicit_bzero(b->data, b->capacity);
+        overwrite(b);
         free(b->data);
     }
     b->data = data;
     b->capacity = capacity;
+    b->cleared = 0;
     return true;
 }
 

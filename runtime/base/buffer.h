@@ -15,6 +15,7 @@ struct buffer {
     char *data;      /* NULL until the first byte; owned */
     size_t size;     /* bytes in use */
     size_t capacity; /* bytes allocated, the NUL included */
+    size_t cleared;  /* bytes that may still hold what was cleared or cut off */
     size_t limit;    /* most bytes that `size` may reach */
     bool overflowed; /* an addition was refused since the last clear */
 };
@@ -25,11 +26,15 @@ void buffer_init(struct buffer *b, size_t limit);
 /* Frees the bytes. The buffer stays usable, empty, with the same limit. */
 void buffer_free(struct buffer *b);
 
-/* As buffer_free, but overwrites the bytes first: for what holds a secret. */
+/* As buffer_free, but overwrites first what bytes it ever held, for what holds a secret;
+ * memory that it had and never used is not touched. */
 void buffer_wipe(struct buffer *b);
 
 /* Forgets the bytes and the overflow, keeps the memory for reuse. */
 void buffer_clear(struct buffer *b);
+
+/* Forgets the bytes from `size` on; it holds at least so many. */
+void buffer_cut(struct buffer *b, size_t size);
 
 /* Makes room for `size` more bytes, so that adding them moves nothing. */
 bool buffer_reserve(struct buffer *b, size_t size);

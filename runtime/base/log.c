@@ -104,7 +104,7 @@ static bool cut(struct buffer *b)
     size_t end = LINE_MAX_BYTES;
     while (end > 0 && ((unsigned char)b->data[end] & 0xc0) == 0x80)
         end--;
-    b->size = end;
+    buffer_cut(b, end);
     return buffer_add_text(b, "…");
 }
 

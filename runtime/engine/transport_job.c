@@ -85,10 +85,23 @@ static size_t collect(struct job *j, struct buffer *into, const char *bytes, siz
     return stop(j, size > into->limit - into->size ? FAULT_TOO_LARGE : FAULT_MEMORY);
 }
 
+/* Room for the body as its server announces it, so that it need not move while it grows.
+ * It may lie, or count compressed bytes: the limit is the buffer's all the same. */
+static void make_room(struct job *j)
+{
+    struct buffer *body = &j->transfer->reply.body;
+    curl_off_t length = -1;
+    if (curl_easy_getinfo(j->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK &&
+        length > 0 && (uint64_t)length <= body->limit)
+        buffer_reserve(body, (size_t)length);
+}
+
 static size_t on_body(char *bytes, size_t one, size_t size, void *data)
 {
     (void)one;
     struct job *j = data;
+    if (j->transfer->reply.body.size == 0)
+        make_room(j);
     size_t taken = collect(j, &j->transfer->reply.body, bytes, size);
     /* Zero is also what a callback returns for no bytes at all. */
     return j->fault == FAULT_NONE ? taken : CURL_WRITEFUNC_ERROR;

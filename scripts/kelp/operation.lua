@@ -58,18 +58,25 @@ local function name_of(what, connector)
   raw.misuse(("%s: a connector's name expected, got %s"):format(what, type(connector)))
 end
 
-local function with_name(list, name)
+-- The connectors of a target that `match` wants, all when it is nil. Each is asked about as
+-- soon as it has been read, so that no more of a long list is held than is wanted; what a
+-- plan lists has still to be gone through here.
+local function listed(target, match)
   local found = {}
-  for _, c in ipairs(list) do
-    if c.name == name then found[#found + 1] = c end
+  for _, c in ipairs(read(target, "list", nil, match)) do
+    if not match or match(c) then found[#found + 1] = c end
   end
   return found
+end
+
+local function with_name(target, name)
+  return listed(target, function(c) return c.name == name end)
 end
 
 -- The one connector of that name, or nil; two of one name are an error that
 -- tells both ids, since any choice between them would be a guess.
 local function pick(target, what, name)
-  local found = with_name(read(target, "list"), name)
+  local found = with_name(target, name)
   if #found > 1 then
     local ids = {}
     for i, c in ipairs(found) do ids[i] = c.id end
@@ -145,7 +152,6 @@ local filters = { state = true, class = true, type = true, name = true }
 
 local function matcher(filter)
   if filter == nil then return nil end
-  if type(filter) == "function" then return filter end
   check_options("list", filter, filters)
   for key, value in pairs(filter) do
     if type(value) ~= "string" then
@@ -162,19 +168,28 @@ local function matcher(filter)
   end
 end
 
+-- A script's own function may do anything, ask the provider too: it sees the records of a
+-- list that is complete.
+local function chosen(list, choose)
+  local kept = {}
+  for _, c in ipairs(list) do
+    if choose(c) then kept[#kept + 1] = c end
+  end
+  return kept
+end
+
 function verb.list(target, filter)
-  local match = matcher(filter)
-  local list = read(target, "list")
+  local choose = type(filter) == "function" and filter or nil
+  local match = matcher(not choose and filter or nil)
   if write.resumed() then
-    for _, c in ipairs(list) do raw.journal_saw(target, c.name) end
-  end
-  if match then
-    local kept = {}
-    for _, c in ipairs(list) do
-      if match(c) then kept[#kept + 1] = c end
+    local wanted = match or function() return true end
+    match = function(c)
+      raw.journal_saw(target, c.name)
+      return wanted(c)
     end
-    list = kept
   end
+  local list = listed(target, match)
+  if choose then list = chosen(list, choose) end
   table.sort(list, function(a, b)
     if a.name ~= b.name then return a.name < b.name end
     return (a.id or "") < (b.id or "")
@@ -246,7 +261,7 @@ function verb.create(target, name, config, options)
   -- Names are not documented to be unique where connectors go by id, so the
   -- provider cannot be trusted to refuse a second one.
   if (target.can.address_by_id or settings.plan) and not entry.in_doubt then
-    local found = with_name(read(target, "list"), name)
+    local found = with_name(target, name)
     if #found > 0 then
       refuse(target, "exists", "create", name,
         ("a connector '%s' exists already%s"):format(name,

@@ -176,8 +176,49 @@ static int check(lua_State *L)
     const char *second = lua_tolstring(L, 3, &second_size);
     require(first_size == second_size && memcmp(first, second, first_size) == 0,
             "what was read from an own text is written as it was");
-    lua_pushboolean(L, true);
+    lua_settop(L, 1);
     return 1;
+}
+
+static void count_member(lua_State *L, void *context)
+{
+    (void)context;
+    lua_pop(L, 1);
+}
+
+/* Returns the number of members, 0 too for what is neither an array nor an object. */
+static int decode_members(lua_State *L)
+{
+    const char *bytes = lua_touserdata(L, 1);
+    size_t size = (size_t)lua_tointeger(L, 2);
+    bool any = json_decode_members(L, bytes, size, '[', count_member, NULL)
+               || json_decode_members(L, bytes, size, '{', count_member, NULL);
+    lua_pushinteger(L, any ? (lua_Integer)lua_rawlen(L, -1) : 0);
+    return 1;
+}
+
+static int count_keys(lua_State *L, int index)
+{
+    int keys = 0;
+    if (lua_istable(L, index))
+        for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+            keys++;
+    return keys;
+}
+
+/* One member after the other: as many as there are in the whole, and refused when the
+ * whole is. */
+static void check_members(lua_State *L, const uint8_t *data, size_t size, bool accepted)
+{
+    lua_settop(L, 1);
+    lua_pushcfunction(L, decode_members);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)data);
+    lua_pushinteger(L, (lua_Integer)size);
+    bool ok = lua_pcall(L, 2, 1, 0) == LUA_OK;
+    if (accepted)
+        require(ok && lua_tointeger(L, 2) == count_keys(L, 1), "members are those of the whole");
+    else
+        require(!ok || lua_tointeger(L, 2) == 0, "what is refused is refused by members");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -192,8 +233,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lua_pushcfunction(L, check);
     lua_pushlightuserdata(L, (void *)(uintptr_t)data);
     lua_pushinteger(L, (lua_Integer)size);
-    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
-        const char *message = lua_tostring(L, -1);
+    bool accepted = lua_pcall(L, 2, 1, 0) == LUA_OK;
+    check_members(L, data, size, accepted);
+    if (!accepted) {
+        const char *message = lua_tostring(L, 1);
         require(strncmp(message, "invalid JSON: ", 14) == 0, message);
         require(strstr(message, " at offset ") != NULL, message);
     }

@@ -77,11 +77,16 @@ static int read_reply(lua_State *L)
         luaL_tolstring(L, -1, NULL);
         return 0;
     }
-    json_decode(L, buffer_text(&in->reply.body), in->reply.body.size);
+    const char *text = buffer_text(&in->reply.body);
     enum answer answer = in->provider->routes[in->call.verb].answer;
-    if (answer != ANSWER_CONNECTORS && refusal_in_answer(L, -1, &in->reply))
-        return 0;
-    in->provider->read(L, answer);
+    if (answer == ANSWER_CONNECTORS) {
+        provider_read_list(L, in->provider, text, in->reply.body.size, NULL, NULL);
+    } else {
+        json_decode(L, text, in->reply.body.size);
+        if (refusal_in_answer(L, -1, &in->reply))
+            return 0;
+        in->provider->read(L, answer);
+    }
     check_answer(L, answer);
     return 0;
 }

@@ -424,6 +424,8 @@ function TestConfluent:test_filters()
   lu.assertEquals(names { name = "^[oi]" }, "inventory-cdc orders-to-s3")
   lu.assertEquals(names { type = "sink", state = "running" }, "clicks-to-snowflake orders-to-s3")
   lu.assertEquals(names(function(c) return #c.tasks > 1 end), "clicks-to-snowflake orders-to-s3")
+  lu.assertEquals(names(function(c) return self.target:get(c).state == "paused" end),
+    "search-index") -- it may wait
   lu.assertEquals(names {}, names())
   support.misuse("unknown option 'status'", self.target.list, self.target, { status = "x" })
   support.misuse("'state' must be a string", self.target.list, self.target, { state = 1 })

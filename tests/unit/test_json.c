@@ -212,6 +212,61 @@ static void check_script(lua_State *L, int index, const char *name, bool accepte
     lua_pop(L, 1);
 }
 
+/* Puts the member into the table `whole`, under its key, and leaves that in the place of
+ * each, but of the second nothing. */
+static void put_member(lua_State *L, void *count)
+{
+    bool left_out = ++*(int *)count == 2;
+    lua_getglobal(L, "whole");
+    lua_insert(L, -3);
+    lua_rawset(L, -3);
+    if (left_out) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+}
+
+static int call_decode_members(lua_State *L)
+{
+    const struct bytes *text = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    lua_newtable(L);
+    lua_setglobal(L, "whole");
+    const char *openings = "[{";
+    int count = 0;
+    for (int i = 0; i < 2; i++) {
+        if (json_decode_members(L, text->at, text->size, openings[i], put_member, &count)) {
+            assert_int_equal(lua_rawlen(L, 1), count - (count > 1));
+            lua_getglobal(L, "whole");
+            return 1;
+        }
+        assert_int_equal(lua_gettop(L), 0);
+    }
+    return 0;
+}
+
+/* One member after the other must give what the whole gives, which is at the top. */
+static void check_members(lua_State *L, const char *text, size_t size, const char *name,
+                          bool accepted)
+{
+    char *block = malloc(size > 0 ? size : 1);
+    assert_non_null(block);
+    memcpy(block, text, size);
+    struct bytes bytes = {block, size};
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, call_decode_members);
+    lua_pushlightuserdata(L, &bytes);
+    bool ok = lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK;
+    free(block);
+    if (lua_gettop(L) == top)
+        return; /* neither an array nor an object */
+    if (ok && accepted && lua_istable(L, top) && lua_getmetatable(L, top))
+        lua_setmetatable(L, top + 1); /* an array's mark, which `whole` cannot have */
+    if (ok != accepted || !same(L, top, top + 1))
+        fail_msg("%s: by members: %s", name, ok ? "another value" : lua_tostring(L, top + 1));
+    lua_settop(L, top);
+}
+
 static void check_case(lua_State *L, int index, unsigned *counts)
 {
     size_t size;
@@ -233,6 +288,7 @@ static void check_case(lua_State *L, int index, unsigned *counts)
     else
         check_refused(L, index, name);
     check_script(L, index, name, accepted);
+    check_members(L, text, size, name, accepted);
     lua_pop(L, 1);
 }
 

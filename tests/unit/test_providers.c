@@ -254,15 +254,29 @@ static void bodies_are_the_documented_ones(void **state)
 
 /* ---- answers ---- */
 
-static void push_fixture(lua_State *L, const char *name)
+enum { LARGEST_FIXTURE = 8192 };
+
+static size_t read_fixture(const char *name, char text[LARGEST_FIXTURE])
 {
-    char path[512], text[8192];
+    char path[512];
     snprintf(path, sizeof path, "%s/tests/fixtures/api/%s.json", SOURCE_DIR, name);
     FILE *in = fopen(path, "rb");
     assert_non_null(in);
-    size_t size = fread(text, 1, sizeof text, in);
+    size_t size = fread(text, 1, LARGEST_FIXTURE, in);
     fclose(in);
-    json_decode(L, text, size);
+    return size;
+}
+
+static void push_fixture(lua_State *L, const char *name)
+{
+    char text[LARGEST_FIXTURE];
+    json_decode(L, text, read_fixture(name, text));
+}
+
+static void push_listed(lua_State *L, const struct provider *provider, const char *name)
+{
+    char text[LARGEST_FIXTURE];
+    provider_read_list(L, provider, text, read_fixture(name, text), NULL, NULL);
 }
 
 /* Runs a Lua expression over the value at the top, as `c`. */
@@ -304,8 +318,7 @@ static void upstash_answers(void **state)
     expect(L, "c.state == 'failed' and c.error:find('connection string is invalid', 1, true)");
     expect(L, "c.config == nil");
 
-    push_fixture(L, "upstash-list");
-    provider_upstash.read(L, ANSWER_CONNECTORS);
+    push_listed(L, &provider_upstash, "upstash-list");
     expect(L, "#c == 1");
     lua_rawgeti(L, -1, 1);
     expect_upstash_connector(L);
@@ -336,15 +349,8 @@ static void confluent_answers(void **state)
 static void connect_answers(void **state)
 {
     lua_State *L = *state;
-    push_fixture(L, "connect-list");
-    provider_connect.read(L, ANSWER_CONNECTORS);
+    push_listed(L, &provider_connect, "connect-list"); /* in the text's order */
     expect(L, "#c == 2");
-    lua_getglobal(L, "table");
-    lua_getfield(L, -1, "sort");
-    lua_pushvalue(L, -3);
-    luaL_loadstring(L, "local a, b = ... return a.name < b.name");
-    lua_call(L, 2, 0);
-    lua_pop(L, 1);
     expect(L, "c[1].name == 'lines-in' and c[1].type == 'source' and c[1].state == 'running'");
     expect(L, "c[1].tasks[1].worker == '127.0.0.1:8083' and c[1].error == nil");
     expect(L, "c[2].state == 'running' and c[2].tasks[1].state == 'failed'");
@@ -367,6 +373,104 @@ static int read_as(lua_State *L)
     return 1;
 }
 
+static int read_list_of(lua_State *L)
+{
+    size_t size;
+    const char *text = lua_tolstring(L, 2, &size);
+    provider_read_list(L, lua_touserdata(L, 1), text, size, NULL, NULL);
+    return 1;
+}
+
+static const char *list_error(lua_State *L, const struct provider *provider, const char *text)
+{
+    lua_settop(L, 0);
+    lua_pushcfunction(L, read_list_of);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)provider);
+    lua_pushstring(L, text);
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+        fail_msg("was taken: %s", text);
+    return lua_tostring(L, -1);
+}
+
+static void what_is_no_list_is_refused(void **state)
+{
+    lua_State *L = *state;
+    static const struct {
+        const struct provider *provider;
+        const char *text, *error;
+    } cases[] = {
+        {&provider_upstash, "{}", "unexpected reply: the list is not an array"},
+        {&provider_upstash, "7", "unexpected reply: the list is not an array"},
+        {&provider_upstash, "", "invalid JSON: the text ends too early at offset 0"},
+        {&provider_upstash, "<html>", "invalid JSON: expected a value at offset 0"},
+        {&provider_upstash, "[[1],2]", "unexpected reply: a connector without connector_id or name"},
+        {&provider_upstash, " [2]",
+         "unexpected reply: the list holds something that is not an object"},
+        {&provider_connect, "[]", "unexpected reply: the list is not an object"},
+        {&provider_connect, "{\"a\":1}",
+         "unexpected reply: the list is not a map from names to connectors"},
+        {&provider_confluent, "{\"a\":{},\"a\":{}}",
+         "invalid JSON: a key stands twice in an object"},
+        {&provider_confluent, "{\"a\":{}}x", "invalid JSON: something after the value at offset 8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(list_error(L, cases[i].provider, cases[i].text), cases[i].error);
+    lua_settop(L, 0);
+    provider_read_list(L, &provider_upstash, " [ ] ", 5, NULL, NULL);
+    expect(L, "#c == 0");
+    lua_settop(L, 0);
+}
+
+struct counted {
+    lua_Alloc allocate;
+    void *context;
+    size_t used, most;
+};
+
+static void *count_memory(void *data, void *block, size_t old, size_t size)
+{
+    struct counted *c = data;
+    void *result = c->allocate(c->context, block, old, size);
+    if (result != NULL || size == 0)
+        c->used += size - (block != NULL ? old : 0);
+    if (c->used > c->most)
+        c->most = c->used;
+    return result;
+}
+
+static void choose_one(lua_State *L, void *number)
+{
+    if (--*(int *)number != 0) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+}
+
+/* Of 2,000 records of 1 kB only the one that is wanted may be held. */
+static void what_is_not_chosen_is_not_held(void **state)
+{
+    lua_State *L = *state;
+    enum { RECORDS = 2000, SIZE = 1024, MOST = 512 * 1024, WANTED = 1500 };
+    struct buffer text;
+    buffer_init(&text, SIZE_MAX);
+    buffer_add_char(&text, '[');
+    for (int i = 1; i <= RECORDS; i++)
+        buffer_printf(&text, "%s{\"connector_id\":\"%d\",\"name\":\"n\",\"properties\":{\"k\":\"%0*d\"}}",
+                      i > 1 ? "," : "", i, SIZE, i);
+    assert_true(buffer_add_char(&text, ']'));
+    lua_gc(L, LUA_GCCOLLECT);
+    struct counted counted = {0};
+    counted.allocate = lua_getallocf(L, &counted.context);
+    lua_setallocf(L, count_memory, &counted);
+    int number = WANTED;
+    provider_read_list(L, &provider_upstash, text.data, text.size, choose_one, &number);
+    lua_setallocf(L, counted.allocate, counted.context);
+    buffer_free(&text);
+    expect(L, "#c == 1 and c[1].id == '1500' and #c[1].config.k == 1024");
+    assert_true(counted.most > SIZE && counted.most < MOST);
+    lua_settop(L, 0);
+}
+
 static void what_is_not_of_the_shape_is_refused(void **state)
 {
     lua_State *L = *state;
@@ -376,7 +480,7 @@ static void what_is_not_of_the_shape_is_refused(void **state)
     } cases[] = {
         {ANSWER_TASKS, "{}"}, {ANSWER_TASKS, "[1]"}, {ANSWER_TASKS, "[{\"id\":1}]"},
         {ANSWER_TASKS, "[{\"config\":5}]"}, {ANSWER_LIST, "{}"}, {ANSWER_LIST, "\"x\""},
-        {ANSWER_OBJECT, "[]"}, {ANSWER_OBJECT, "null"}, {ANSWER_CONNECTORS, "[]"},
+        {ANSWER_OBJECT, "[]"}, {ANSWER_OBJECT, "null"},
         {ANSWER_STATUS, "{\"name\":\"a\"}"}, {ANSWER_CONNECTOR, "{}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -471,6 +575,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(members_are_added_to_bodies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(confluent_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connect_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_list_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_chosen_is_not_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_shape_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_documented_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connect_errors, set_up, tear_down),
