@@ -101,7 +101,7 @@ struct provider {
     bool initial_state;            /* a create can say in which state to begin */
     bool initial_offsets;          /* a create can say where to begin */
     bool alters_when_stopped;      /* offsets are altered at once, of what is stopped only */
-    bool assigns_later;            /* a new connector has no status for a while, and then no tasks */
+    bool assigns_later;            /* a new connector has no status for a while, then no tasks */
     const struct route *routes;    /* VERB_COUNT of them */
     /* Writes the body of a create. */
     bool (*write_create)(const struct call *call, struct buffer *out);

@@ -2,8 +2,8 @@
 # run.sh [BUILD [PATTERN]]: kelp, as built in the folder BUILD (build), against a real Apache Kafka
 # Connect, directly and through a gateway that looks like Confluent Cloud's. PATTERN: only tests
 # whose name (suite:Class.test) matches this Lua pattern. Where there can be no Kafka it says why,
-# and that is no failure. CONNECT_KEEP=1: the folder with all logs stays. Talks to loopback only, but
-# for the first run, which fetches Kafka.
+# and that is no failure. CONNECT_KEEP=1: the folder with all logs stays; CONNECT_LOG: kelp's level.
+# Talks to loopback only, but for the first run, which fetches Kafka.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build}
@@ -80,7 +80,7 @@ export CONNECT_DEAD
 code=0
 suites() {
     # Not in the foreground: a signal shall not have to wait for the tests.
-    timeout -k 10 600 "$kelp" "$here/run.lua" "$@" </dev/null >>"$work/results" 2>&1 &
+    timeout -k 10 600 "$kelp" --log "${CONNECT_LOG:-notice}" "$here/run.lua" "$@" </dev/null >>"$work/results" 2>&1 &
     tests=$!
     wait $tests
     result=$?

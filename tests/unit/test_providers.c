@@ -403,7 +403,8 @@ static void what_is_no_list_is_refused(void **state)
         {&provider_upstash, "7", "unexpected reply: the list is not an array"},
         {&provider_upstash, "", "invalid JSON: the text ends too early at offset 0"},
         {&provider_upstash, "<html>", "invalid JSON: expected a value at offset 0"},
-        {&provider_upstash, "[[1],2]", "unexpected reply: a connector without connector_id or name"},
+        {&provider_upstash, "[[1],2]",
+         "unexpected reply: a connector without connector_id or name"},
         {&provider_upstash, " [2]",
          "unexpected reply: the list holds something that is not an object"},
         {&provider_connect, "[]", "unexpected reply: the list is not an object"},
@@ -455,7 +456,8 @@ static void what_is_not_chosen_is_not_held(void **state)
     buffer_init(&text, SIZE_MAX);
     buffer_add_char(&text, '[');
     for (int i = 1; i <= RECORDS; i++)
-        buffer_printf(&text, "%s{\"connector_id\":\"%d\",\"name\":\"n\",\"properties\":{\"k\":\"%0*d\"}}",
+        buffer_printf(&text,
+                      "%s{\"connector_id\":\"%d\",\"name\":\"n\",\"properties\":{\"k\":\"%0*d\"}}",
                       i > 1 ? "," : "", i, SIZE, i);
     assert_true(buffer_add_char(&text, ']'));
     lua_gc(L, LUA_GCCOLLECT);
