@@ -59,9 +59,23 @@ static void history_path(struct buffer *path)
         buffer_printf(path, "%s/.local/state/kelp/history", home);
 }
 
-static int run_repl(lua_State *L)
+/* `help` of the module kelp, at the top, as a global of the prompt, unless a script has set
+ * one. */
+static void offer_help(lua_State *L)
+{
+    if (lua_getglobal(L, "help") == LUA_TNIL && lua_istable(L, -2)) {
+        lua_getfield(L, -2, "help");
+        lua_setglobal(L, "help");
+    }
+    lua_pop(L, 2);
+}
+
+static int run_repl(lua_State *L, const struct options *o)
 {
     chunk_require(L, "kelp");
+    lua_getglobal(L, "kelp");
+    offer_help(L);
+    repl_greet(o->simulator);
     struct buffer path;
     history_path(&path);
     int code = repl_run(L, path.size > 0 ? buffer_text(&path) : NULL);
@@ -104,7 +118,7 @@ static int protected_main(lua_State *L)
         (!bare || (o->action_count == 0 && !o->version && !o->interactive && !terminal)))
         p->code = chunk_run(L, jn, o);
     if (o->interactive || (bare && o->action_count == 0 && !o->version && terminal))
-        p->code = run_repl(L);
+        p->code = run_repl(L, o);
     p->code = host_audit(L, p->code);
     if (o->plan)
         p->code = host_plan(L, p->code);

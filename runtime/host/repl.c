@@ -346,6 +346,15 @@ static void session(struct repl *r)
     }
 }
 
+void repl_greet(bool simulated)
+{
+    fprintf(stderr, "kelp %s (%s): help tells what there is, Tab completes, Ctrl-D ends.\n",
+            KELP_VERSION, LUA_RELEASE);
+    if (simulated)
+        fputs("Simulated: kelp.confluent(), kelp.upstash() and kelp.connect() are examples.\n",
+              stderr);
+}
+
 int repl_run(lua_State *L, const char *history_path)
 {
     struct repl r = {.L = L, .values = {LUA_NOREF, DEFAULT_COLUMNS}, .history_path = history_path};

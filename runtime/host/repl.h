@@ -8,6 +8,11 @@
 
 #include <lua.h>
 
+#include <stdbool.h>
+
+/* Says on standard error what this is, and how somebody who has never seen it goes on. */
+void repl_greet(bool simulated);
+
 /* Runs until Ctrl-D. Ctrl-C clears what is typed; while code runs it is the
  * caller's signal handler that interrupts it. The history is kept in the file
  * at `history_path`, whose folders are made (NULL: none is kept). Sets the

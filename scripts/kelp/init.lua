@@ -33,6 +33,12 @@ local kelp = {
   --- What the program was called with: output, sim.
   settings = require "kelp.settings",
   show = require "kelp.show",
+  --- help() and help "update" print what there is; at the prompt, where it is a global,
+  --- `help` shows the same.
+  help = setmetatable({}, {
+    __call = function(_, topic) print(require("kelp.help").text(topic)) end,
+    __tostring = function() return require("kelp.help").text() end,
+  }),
 }
 
 --- True when `value` is an error that a verb raised (of that kind, if given).

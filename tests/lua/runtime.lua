@@ -338,6 +338,37 @@ function TestCommands:test_list_as_text_and_json()
   lu.assertEquals(run(0, { "-e", "print(kelp.settings.output)" }).out, "text\n")
 end
 
+TestHelp = {}
+
+-- What there is and what help tells of are the same.
+function TestHelp:test_everything_has_a_topic()
+  local raw = require "kelp.raw"
+  local there, topics = {}, require("kelp.help").names()
+  for name, value in pairs(raw.target_metatable.methods) do
+    if type(value) == "function" then there[#there + 1] = name end
+  end
+  for name in pairs(kelp) do there[#there + 1] = name end
+  table.sort(there)
+  table.sort(topics)
+  lu.assertEquals(topics, there)
+end
+
+function TestHelp:test_it_fits_a_terminal_and_ends_with_a_line()
+  local out = run(0, { "-e", "kelp.help()" }).out
+  lu.assertEquals(out, tostring(kelp.help) .. "\n")
+  for line in out:gmatch "[^\n]+" do lu.assertTrue(utf8.len(line) <= 100, line) end
+end
+
+function TestHelp:test_one_topic_by_each_of_its_names()
+  local text = run(0, { "-e", "kelp.help 'update'" }).out
+  lu.assertStrContains(text, "update(name, changes, opts): changes these keys")
+  lu.assertStrContains(text, "kelp.null")
+  lu.assertStrContains(run(0, { "-e", "kelp.help 'kelp.each'" }).out, "report:assert()")
+  lu.assertStrContains(run(0, { "-e", "kelp.help 'target:list'" }).out, "state = \"failed\"")
+  support.misuse("no topic 'updat'", kelp.help, "updat")
+  support.misuse("a topic's name expected, got number", kelp.help, 7)
+end
+
 -- A SIGINT ends whatever the script does, soon, with code 130. Under a slow instrumented build
 -- "soon" is still far below the minute after which support.interrupt gives up.
 TestInterrupt = {}

@@ -1,0 +1,120 @@
+-- kelp.help: what there is, at the prompt. README.md has the whole of it.
+local raw = require "kelp.raw"
+
+local help = {}
+
+-- Each topic is { how it is called, what it does in a line, more lines … }.
+local chapters = {
+  { "Where connectors live",
+    { "kelp.confluent(options)", "Confluent Cloud",
+      'prod = kelp.confluent { environment = "env-…", cluster = "lkc-…" }',
+      "options: api_key and api_secret (else from the environment), token, and those of all" },
+    { "kelp.upstash(options)", "Upstash Kafka",
+      'shop = kelp.upstash { cluster = "7568431c-…" }',
+      "options: email and api_key (else from the environment), and those of all" },
+    { "kelp.connect(options)", "any Kafka Connect",
+      'own = kelp.connect { url = "http://localhost:8083" }    several workers: a list',
+      "options: username, password, cert_file, key_file, key_password, and those of all" },
+    { "kelp.target(name)", "the one of that name in the targets file" },
+  },
+  { "Verbs of a target; `name` is a connector's name, or a connector that a verb returned",
+    { "list(filter)", "all connectors, or those of a state, class, type or name",
+      'prod:list { state = "failed" }    prod:list { name = "^orders%-" }',
+      "prod:list(function(c) return #c.tasks > 1 end)" },
+    { "get(name)", "one connector; not_found when it is not there" },
+    { "find(name)", "one connector, or nil" },
+    { "create(name, config, opts)", "a new connector; exists when the name is taken",
+      'opts: key, offsets (where it starts), state ("stopped", "paused")' },
+    { "update(name, changes, opts)", "changes these keys and keeps the others",
+      'c:update { ["flush.size"] = 5000, ["old.key"] = kelp.null }    kelp.null removes a key',
+      "opts: key, keep_masked" },
+    { "put(name, config, opts)", "makes the config exactly this, or the connector" },
+    { "restart(name, opts)", "the connector and, as the provider has it, its tasks",
+      'opts: tasks ("all", "failed" or a number), key, at_most_once' },
+    { "pause(name)", "stops its work, and keeps its tasks" },
+    { "resume(name)", "lets it go on after pause or stop" },
+    { "stop(name)", "ends its tasks, and keeps its config and offsets" },
+    { "delete(name)", "ends it for good" },
+    { "wait(name, opts)", "until it runs, or has another state",
+      "opts: state, and in seconds timeout, grace, poll, settle" },
+    { "tasks(name)", "the configs of its tasks" },
+    { "validate(config)", "what is wrong with a config, by key; :assert() raises it" },
+    { "plugins()", "the classes that there are" },
+    { "translate(plugin, config)", "a self-managed config as a managed one, by Confluent Cloud" },
+    { "offsets(name)", "where it stands" },
+    { "alter_offsets(name, list)", "where it shall stand; Kafka Connect: only while it is stopped" },
+    { "reset_offsets(name)", "back to the beginning; Kafka Connect: only while it is stopped" },
+  },
+  { "Many at once",
+    { "kelp.each(items, fn, opts)", "calls fn for each, some at a time; returns a report",
+      "kelp.each(prod:list(), function(c) c:restart() end, { concurrency = 8 })",
+      "report.done, .failed, .unknown, .errors; report:assert()" },
+    { "kelp.map(items, fn, opts)", "the results in the order of the items, and the report" },
+    { "kelp.async(fn, …)", "starts a task: task:await(), task:cancel()" },
+    { "kelp.sleep(seconds)", "waits; other tasks go on" },
+  },
+  { "The rest",
+    { "kelp.secret(name)", "a value that is never shown, from the environment",
+      "kelp.secret { file = … }    kelp.secret { command = … }" },
+    { "kelp.once(label, fn)", "what fn returned the first time, also in a run gone on with" },
+    { "kelp.is_error(value, kind)", "true for an error that a verb raised (of that kind)",
+      "its fields: kind, message, verb, connector, target, status, sent, request_id, …" },
+    { "kelp.is_connector(value)", "true for a connector that a verb returned" },
+    { "kelp.json", "encode, decode, array and null, exact with integers of 64 bits" },
+    { "kelp.null", "JSON's null; in update it removes the key" },
+    { "kelp.show", "value(v), table(rows, columns): text, as the prompt shows it" },
+    { "kelp.settings", "what the program was called with" },
+    { "kelp.help(topic)", "this; of a topic more, where there is more" },
+  },
+}
+
+local WIDTH <const> = 34
+
+local function line(topic)
+  return ("  %s%s  %s"):format(topic[1], (" "):rep(WIDTH - utf8.len(topic[1])), topic[2])
+end
+
+--- "update" of "update(name, changes, opts)", "each" of "kelp.each(items, fn, opts)".
+local function name_of(topic)
+  return topic[1]:gsub("^kelp%.", ""):match "^[%w_]+"
+end
+
+--- The names of all topics, in their order.
+function help.names()
+  local names = {}
+  for _, chapter in ipairs(chapters) do
+    for i = 2, #chapter do names[#names + 1] = name_of(chapter[i]) end
+  end
+  return names
+end
+
+local function overview()
+  local lines = {}
+  for _, chapter in ipairs(chapters) do
+    lines[#lines + 1] = chapter[1] .. ":"
+    for i = 2, #chapter do lines[#lines + 1] = line(chapter[i]) end
+    lines[#lines + 1] = ""
+  end
+  lines[#lines + 1] = 'More of one: help "update". What a provider lacks raises `unsupported`.'
+  return table.concat(lines, "\n")
+end
+
+--- What there is to say of a topic, of all when it is nil, as text without a last newline.
+function help.text(topic)
+  if topic == nil then return overview() end
+  if type(topic) ~= "string" then
+    raw.misuse(("help: a topic's name expected, got %s"):format(type(topic)))
+  end
+  local wanted = topic:gsub("^kelp%.", ""):gsub("^.*:", ""):gsub("%(.*$", "")
+  for _, chapter in ipairs(chapters) do
+    for i = 2, #chapter do
+      if name_of(chapter[i]) == wanted then
+        local lines = { table.concat(chapter[i], "\n    ", 2) }
+        return chapter[i][1] .. ": " .. lines[1]
+      end
+    end
+  end
+  raw.misuse(("help: there is no topic '%s'; help() lists them"):format(topic))
+end
+
+return help
