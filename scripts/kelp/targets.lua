@@ -31,9 +31,9 @@ local simulated = {
 
 -- Where kelp.target looks for the places of a provider that no file describes.
 local variables = {
-  confluent = { environment = { "CONFLUENT_ENVIRONMENT_ID", "KAFKA_ENV_ID" },
-                cluster = { "KAFKA_CLUSTER_ID", "KAFKA_ID" } },
-  upstash = { cluster = { "UPSTASH_KAFKA_CLUSTER_ID" } },
+  confluent = { { "environment", "CONFLUENT_ENVIRONMENT_ID", "KAFKA_ENV_ID" },
+                { "cluster", "KAFKA_CLUSTER_ID", "KAFKA_ID" } },
+  upstash = { { "cluster", "UPSTASH_KAFKA_CLUSTER_ID" } },
   connect = {}, -- its address is all, and looked up where targets are made
 }
 
@@ -124,6 +124,16 @@ local function read_file(path)
   return result
 end
 
+-- As make, for a target that a file or the environment describes: what is wrong with it is
+-- said of them, without the way through the code that asked for it.
+local function make_described(name, provider, options)
+  local ok, result = pcall(make, provider, options)
+  if ok then return result end
+  local misuse = type(result) == "string" and result:match("kelp%." .. provider .. ": (.*)$")
+  if misuse then fail("target '%s': %s", name, misuse) end
+  error(result, 0)
+end
+
 local function from_entry(path, name, entry)
   if type(entry) ~= "table" then
     fail("%s: target '%s' must be a table", path, name)
@@ -138,25 +148,26 @@ local function from_entry(path, name, entry)
   if type(provider) ~= "string" or not simulated[provider] then
     fail("%s: target '%s': provider must be 'confluent', 'upstash' or 'connect'", path, name)
   end
-  return make(provider, options)
+  return make_described(name, provider, options)
 end
 
 local function from_environment(provider)
   local options = {}
-  for option, names in pairs(variables[provider]) do
-    for _, name in ipairs(names) do
-      local value = os.getenv(name)
+  for _, variable in ipairs(variables[provider]) do
+    local option = variable[1]
+    for i = 2, #variable do
+      local value = os.getenv(variable[i])
       if value and value ~= "" and not settings.sim then
         options[option] = value
         break
       end
     end
     if not options[option] and not settings.sim then
-      fail("target '%s': set %s, or describe it in %s", provider, names[1],
+      fail("target '%s': set %s, or describe it in %s", provider, variable[2],
         file_path() or "the targets file")
     end
   end
-  return make(provider, options)
+  return make_described(provider, provider, options)
 end
 
 function targets.named(name)

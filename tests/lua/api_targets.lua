@@ -227,12 +227,30 @@ function TestEnvironment:test_targets_file_faults()
   fails({ "os" }, "return { prod = { provider = os.getenv 'X' } }", [[kelp.target "prod"]])
 end
 
+-- No way through code that is not the user's: what is wrong is in a file or the environment.
+function TestEnvironment:test_a_described_target_is_refused_in_one_line()
+  local function says(message, text, script, variables)
+    local result = with_targets(text, script, nil, variables)
+    lu.assertEquals(result.err, "kelp: error: (command line):1: invalid: " .. message .. "\n")
+  end
+  says("target 'c': unknown option 'frob'",
+    'return { c = { provider = "connect", url = "http://localhost:1", frob = 1 } }',
+    'kelp.target "c"')
+  says("target 'connect': no address: set option url or environment variable KAFKA_CONNECT_URL",
+    "return {}", 'kelp.target "connect"')
+  says("target 'upstash': no credentials: set UPSTASH_EMAIL and UPSTASH_API_KEY", "return {}",
+    'kelp.target "upstash"', { UPSTASH_EMAIL = false, UPSTASH_API_KEY = false,
+                               UPSTASH_KAFKA_CLUSTER_ID = "c7" })
+end
+
 function TestEnvironment:test_the_environment_names_places()
   local result = run([[print(kelp.target "confluent", kelp.target "upstash")]], with {
     CONFLUENT_ENVIRONMENT_ID = "env-7", KAFKA_CLUSTER_ID = "lkc-7", UPSTASH_KAFKA_CLUSTER_ID = "c7" })
   lu.assertEquals(result.out, "target confluent env-7/lkc-7\ttarget upstash c7\n")
   result = run([[kelp.target "confluent"]], with { CONFLUENT_ENVIRONMENT_ID = "env-7" })
-  lu.assertStrContains(result.err, "KAFKA_CLUSTER_ID")
+  lu.assertStrContains(result.err, "set KAFKA_CLUSTER_ID")
+  result = run([[kelp.target "confluent"]], with {})
+  lu.assertStrContains(result.err, "set CONFLUENT_ENVIRONMENT_ID")
 end
 
 function TestEnvironment:test_no_proxy_variable_is_obeyed()
