@@ -148,8 +148,10 @@ static int raise(lua_State *L, struct pending *p)
     lua_setfield(L, error, "provider");
     lua_pushstring(L, p->target->label);
     lua_setfield(L, error, "target");
-    lua_pushstring(L, verb_shown(p->call.verb));
+    if (!lua_istable(L, 5) || lua_getfield(L, 5, "as") != LUA_TSTRING)
+        lua_pushstring(L, verb_shown(p->call.verb));
     lua_setfield(L, error, "verb");
+    lua_settop(L, error);
     const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
     if (connector != NULL) {
         lua_pushstring(L, connector);

@@ -13,7 +13,8 @@
  * function or nil: it gets each record as soon as that is read, must not wait, and says
  * whether the record is wanted;
  * `options` may hold `keep_masked`, and `op`: the operation in the run's journal
- * that the write is sent for, required when there is one (lua/run); where the
+ * that the write is sent for, required when there is one (lua/run); `as`: the verb that
+ * an error shall name, when this is a step of another than `verb`; where the
  * route has them, `plugin` and `task` (a number); and `members`, a table whose JSON
  * members are added to the body. Of a target with several addresses the one that
  * answered last is asked first; see exchange->elsewhere for the others. Returns the

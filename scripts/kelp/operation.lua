@@ -271,9 +271,9 @@ function verb.create(target, name, config, options)
   return write.carry_out(entry, nil, offsets.create, target, name, request, start, options.state)
 end
 
--- What is there of that name, or nil: for the record.
+-- What is there of that name, or nil: for the record of a put.
 local function config_if_there(target, name)
-  local ok, c = pcall(read, target, "get", name)
+  local ok, c = pcall(read, target, "get", name, nil, { as = "put" })
   if ok then return c end
   if raw.is_error(c) and c.kind == "not_found" then return nil end
   error(c, 0)
@@ -287,7 +287,8 @@ local function current_of(target, what, connector)
   local can, plan = target.can, settings.plan
   if can.address_by_id then
     if at_hand(target, connector) then
-      return plan and read(target, "get", connector.id) or connector, connector.id
+      return plan and read(target, "get", connector.id, nil, { as = what }) or connector,
+        connector.id
     end
     local found = pick(target, what, name)
     if not found then absent(target, what, name) end
@@ -299,9 +300,10 @@ local function current_of(target, what, connector)
   if known and connector.state and (connector.config or not config) then
     return connector, name
   end
-  local c = (config or plan) and read(target, "get", name) or nil
+  local as = { as = what }
+  local c = (config or plan) and read(target, "get", name, nil, as) or nil
   if c and what == "update" then return c, name end
-  local ok, status = pcall(read, target, "status", name)
+  local ok, status = pcall(read, target, "status", name, nil, as)
   if not ok then
     -- A worker has no status yet of what was made a moment ago.
     if not is_unassigned(target, status) then error(status, 0) end
@@ -361,7 +363,7 @@ local function merge(entry, target, at, name, set, removed, keep_masked)
   if ok then return result end
   local lacks = raw.is_error(result) and (result.status == 404 or result.status == 405)
   if not (lacks and target.can.put) then error(result, 0) end
-  local current = raw.exchange(target, "get", name)
+  local current = raw.exchange(target, "get", name, nil, { as = "update" })
   target.can.merge = false
   local config = overlay(target, name, current.config or {}, set, removed, keep_masked)
   entry.keep_masked, entry.config = keep_masked, config
@@ -394,7 +396,7 @@ function verb.update(target, connector, changes, options)
     return named(at, shown, write.carry_out, entry, before, merge, target, at, shown, set, removed,
       options.keep_masked)
   end
-  local current = read(target, "get", shown)
+  local current = read(target, "get", shown, nil, { as = "update" })
   local config = overlay(target, shown, current.config or {}, set, removed, options.keep_masked)
   entry.keep_masked, entry.config = options.keep_masked, config
   return write.carry_out(entry, current, reconcile.config, target, "put", shown, shown, config)

@@ -55,11 +55,11 @@ end
 --- Before a write: an entry for carry_out, and the recorded result when an earlier run has done
 --- it. `request` is a table of what is asked for, or nil; `key` what the script calls it, or nil.
 function write.begin(target, verb, name, request, key)
-  if undoing then return { op = undoing.op, in_doubt = undoing.in_doubt } end
+  if undoing then return { as = verb, op = undoing.op, in_doubt = undoing.in_doubt } end
   if plan then return { target = target, verb = verb, name = name, request = request } end
   local text, found = raw.journal_find(target, verb, name, key, request)
-  if not text then return {} end
-  local entry = { key = text, target = target, verb = verb, name = name, request = request }
+  if not text then return { as = verb } end
+  local entry = { as = verb, key = text, target = target, verb = verb, name = name, request = request }
   if not found then return entry end
   if found.differs and found.state ~= "refused" and found.state ~= "planned" then
     refuse_difference(target, verb, name, found, request)

@@ -162,6 +162,26 @@ function TestErrors:test_fields()
   })
 end
 
+-- A verb that takes several requests fails as what it was called, whichever of them failed.
+function TestErrors:test_the_verb_is_the_one_that_was_called()
+  local sim = support.start()
+  for _, target in ipairs { sim:confluent_target(), sim:upstash_target(), sim:connect_target() } do
+    for _, verb in ipairs { "get", "update", "restart", "pause", "resume", "delete" } do
+      local problem = support.raises("not_found", target[verb], target, "absent",
+        verb == "update" and { a = "b" } or nil)
+      lu.assertEquals({ problem.verb, problem.connector }, { verb, "absent" }, target.label)
+    end
+  end
+  -- The worker that does not know PATCH is asked for the config, and is gone by then.
+  local old = support.scripted { { status = 405, body = "" },
+    { status = 404, body = '{"error_code":404,"message":"Connector c not found"}' } }
+  local problem = support.raises("not_found", function()
+    local target = old:connect_target()
+    target:update("c", { a = "b" })
+  end)
+  lu.assertEquals(problem.verb, "update")
+end
+
 function TestErrors:test_tostring_is_one_readable_line()
   local problem = refused(404, '{"error_code":40401,"message":"resource not found"}',
     { ["X-Request-Id"] = "req-17" })
