@@ -210,10 +210,11 @@ static void check_size(lua_State *L, const struct codec *c, size_t size)
     lua_error(L);
 }
 
-/* Pushes the value of what was scanned; `codec` is the codec's index, `source` that of
- * the text as a Lua string, or 0. */
-static void decode_scanned(lua_State *L, struct codec *c, int codec,
-                           const struct json_scan *scanned, int source)
+/* Pushes cjson's decoder and the text that was scanned, and gives up the scratch that it
+ * may be in: a finalizer that runs from here on may use the codec. `codec` is the codec's
+ * index, `source` that of the text as a Lua string, or 0. */
+static void push_scanned(lua_State *L, struct codec *c, int codec,
+                         const struct json_scan *scanned, int source)
 {
     lua_getiuservalue(L, codec, SLOT_DECODE);
     if (scanned->marks || source == 0)
@@ -221,6 +222,11 @@ static void decode_scanned(lua_State *L, struct codec *c, int codec,
     else
         lua_pushvalue(L, source);
     json_scratch_trim(L, &c->out, SCRATCH_KEPT);
+}
+
+/* Replaces the two by the value. */
+static void decode_pushed(lua_State *L, int codec, const struct json_scan *scanned)
+{
     lua_call(L, 1, 1);
     settle_and_check(L, scanned, codec);
 }
@@ -233,16 +239,17 @@ static void decode(lua_State *L, const char *text, size_t size, int source)
     check_size(L, c, size);
     struct json_scan scanned;
     json_scan(L, &c->out, size > 0 ? text : "", size, &scanned);
-    decode_scanned(L, c, codec, &scanned, source);
+    push_scanned(L, c, codec, &scanned, source);
+    decode_pushed(L, codec, &scanned);
     lua_remove(L, codec);
 }
 
 /* Pushes a member's name and notes it in the table at `names`. */
-static void push_name(lua_State *L, struct codec *c, int codec, const struct json_member *member,
-                      int names)
+static void push_name(lua_State *L, int codec, const struct json_member *member, int names)
 {
-    const struct json_scan name = {.text = member->key, .size = member->key_size, .deepest = -1};
-    decode_scanned(L, c, codec, &name, 0);
+    lua_getiuservalue(L, codec, SLOT_DECODE);
+    lua_pushlstring(L, member->key, member->key_size);
+    lua_call(L, 1, 1);
     lua_pushvalue(L, -1);
     if (lua_rawget(L, names) != LUA_TNIL) {
         lua_pushliteral(L, "invalid JSON: a key stands twice in an object");
@@ -269,11 +276,13 @@ bool json_decode_members(lua_State *L, const char *text, size_t size, char openi
     struct json_member member;
     lua_Integer kept = 0;
     for (lua_Integer i = 1; json_walk_next(L, &walk, &c->out, &member); i++) {
+        push_scanned(L, c, codec, &member.value, 0);
         if (member.key != NULL)
-            push_name(L, c, codec, &member, names);
+            push_name(L, codec, &member, names);
         else
             lua_pushinteger(L, i);
-        decode_scanned(L, c, codec, &member.value, 0);
+        lua_insert(L, -3);
+        decode_pushed(L, codec, &member.value);
         take(L, context);
         if (lua_isnil(L, -1))
             lua_pop(L, 1);

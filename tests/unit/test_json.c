@@ -267,6 +267,22 @@ static void check_members(lua_State *L, const char *text, size_t size, const cha
     lua_settop(L, top);
 }
 
+/* Large, and with an empty array, so that what cjson is given is a marked copy: the name,
+ * decoded in between, must leave that alone. */
+static void test_large_members(void **state)
+{
+    lua_State *L = *state;
+    run(L, "local pad = ('p'):rep(200000)"
+           " text = '{\"a\":{\"x\":[],\"p\":\"' .. pad .. '1\"},\"b\":{\"x\":[],\"p\":\"' .. pad .. '2\"}}'");
+    size_t size;
+    lua_getglobal(L, "text");
+    const char *text = lua_tolstring(L, -1, &size);
+    if (!try_decode(L, text, size))
+        fail_msg("%s", lua_tostring(L, -1));
+    check_members(L, text, size, "large members", true);
+    lua_settop(L, 0);
+}
+
 static void check_case(lua_State *L, int index, unsigned *counts)
 {
     size_t size;
@@ -733,6 +749,38 @@ static void test_finalizers_may_use_the_codec(void **state)
            "again = function() end");
 }
 
+/* The names of an object's members are decoded between the scan of a value and its use. */
+static void test_finalizers_may_use_the_codec_between_members(void **state)
+{
+    lua_State *L = *state;
+    run(L, "collectgarbage('incremental', 1, 1000, 1)\n"
+           "runs = 0\n"
+           "local function again()\n"
+           "  runs = runs + 1\n"
+           "  local text = '[12345678901234567,[],\"' .. ('y'):rep(300) .. '\"]'\n"
+           "  assert(json.encode(json.decode(text)) == text)\n"
+           "  if runs < 3000 then setmetatable({}, {__gc = again}) end\n"
+           "end\n"
+           "again()\n"
+           "local members = {}\n"
+           "for i = 1, 300 do\n"
+           "  members[i] = ('\"%s%d\":{\"big\":12345678901234567,\"none\":[],\"id\":%d}')"
+           ":format(('n'):rep(50), i, i)\n"
+           "end\n"
+           "text = '{' .. table.concat(members, ',') .. '}'\n");
+    size_t size;
+    lua_getglobal(L, "text");
+    const char *text = lua_tolstring(L, -1, &size);
+    for (int i = 0; i < 5; i++) {
+        lua_settop(L, 1);
+        if (!try_decode(L, text, size))
+            fail_msg("%s", lua_tostring(L, -1));
+        check_members(L, text, size, "members between finalizers", true);
+    }
+    lua_settop(L, 0);
+    run(L, "assert(runs > 100, runs) runs = 3000");
+}
+
 static int use_late(lua_State *L)
 {
     int *status = lua_touserdata(L, lua_upvalueindex(1));
@@ -889,6 +937,7 @@ int main(void)
 #define WITH_STATE(test) cmocka_unit_test_setup_teardown(test, open_state, close_state)
     const struct CMUnitTest tests[] = {
         WITH_STATE(test_cases),
+        WITH_STATE(test_large_members),
         WITH_STATE(test_integers_are_exact),
         WITH_STATE(test_integers_too_long),
         WITH_STATE(test_floats_round_trip),
@@ -904,6 +953,7 @@ int main(void)
         WITH_STATE(test_scripts_cannot_reconfigure),
         WITH_STATE(test_null),
         WITH_STATE(test_finalizers_may_use_the_codec),
+        WITH_STATE(test_finalizers_may_use_the_codec_between_members),
         cmocka_unit_test(test_closed_state),
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_memory_stays_small),
