@@ -269,7 +269,7 @@ bool json_decode_members(lua_State *L, const char *text, size_t size, char openi
         return false;
     struct codec *c = push_codec(L);
     int codec = lua_gettop(L), taken = codec + 1, names = codec + 2;
-    luaL_checkstack(L, 8, "JSON");
+    luaL_checkstack(L, LUA_MINSTACK + 8, "JSON");
     check_size(L, c, size);
     lua_newtable(L);
     lua_newtable(L);

@@ -39,8 +39,8 @@ void json_decode(struct lua_State *L, const char *text, size_t size);
 
 /* Decodes a text that is one array (`opening` '[') or object ('{') of many values, one
  * after the other, so that it never stands in memory as a whole: `take` finds on top a
- * member's key (a name, or its number from 1) and its value, and replaces both by one
- * value, nil to leave it out [-2, +1, e]. Pushes the array of these, in the order of the
+ * member's key (a name, or its number from 1) and its value, with LUA_MINSTACK free slots,
+ * and replaces both by one value, nil to leave it out [-2, +1, e]. Pushes the array of these, in the order of the
  * text. False, nothing pushed: the text begins with something else. Raises as json_decode,
  * maybe after some members were taken. [-0, +1, e] */
 bool json_decode_members(struct lua_State *L, const char *text, size_t size, char opening,

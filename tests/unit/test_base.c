@@ -73,6 +73,24 @@ static void buffer_stops_exactly_at_its_limit(void **state)
     buffer_free(&b);
 }
 
+/* What was cleared or cut off is still there, and has to be overwritten in the end. */
+static void buffer_knows_how_far_it_was_used(void **state)
+{
+    (void)state;
+    struct buffer b;
+    buffer_init(&b, SIZE_MAX);
+    assert_true(buffer_add_text(&b, "0123456789"));
+    buffer_cut(&b, 8);
+    assert_string_equal(buffer_text(&b), "01234567");
+    assert_int_equal(b.cleared, 10);
+    buffer_clear(&b);
+    assert_true(buffer_add_text(&b, "ab"));
+    assert_int_equal(b.cleared, 10);
+    assert_string_equal(buffer_text(&b), "ab");
+    buffer_wipe(&b);
+    assert_int_equal(b.cleared, 0);
+}
+
 static void buffer_refuses_what_memory_cannot_hold(void **state)
 {
     (void)state;
@@ -658,6 +676,7 @@ int main(void)
     const struct CMUnitTest buffer[] = {
         cmocka_unit_test(buffer_grows_and_ends_with_nul),
         cmocka_unit_test(buffer_stops_exactly_at_its_limit),
+        cmocka_unit_test(buffer_knows_how_far_it_was_used),
         cmocka_unit_test(buffer_refuses_what_memory_cannot_hold),
     };
     const struct CMUnitTest text[] = {
