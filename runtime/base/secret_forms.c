@@ -209,7 +209,7 @@ static const char *keep_label(const char *label)
 {
     for (size_t i = 0; i < forms.label_count; i++) {
         const char *known = forms.labels[i], *c = label;
-        while (*known != '\0' && *known == forms_label_char(*c))
+        while (*known != '\0' && *c != '\0' && *known == forms_label_char(*c))
             known++, c++;
         if (*known == '\0' && *c == '\0')
             return forms.labels[i];

@@ -383,6 +383,18 @@ static void a_value_is_registered_once(void **state)
     expect_redacted("NjY2MTZiNjUyZDc2NjE2Yzc1NjUyZDMx", "<secret THIRD>");
 }
 
+/* The end of a label is no character that stands for one that cannot be shown. */
+static void a_label_ends_where_it_ends(void **state)
+{
+    (void)state;
+    char *shorter = strdup("key");
+    assert_non_null(shorter);
+    assert_true(secret_register("key<<<<", "fake-secret-one", 15));
+    assert_true(secret_register(shorter, "fake-secret-two", 15));
+    free(shorter);
+    expect_redacted("fake-secret-two", "<secret key>");
+}
+
 static void overlapping_values_leave_nothing_behind(void **state)
 {
     (void)state;
@@ -700,6 +712,7 @@ int main(void)
         SECRET_TEST(base64_is_found_at_each_alignment),
         SECRET_TEST(every_encoding_is_found),
         SECRET_TEST(a_value_is_registered_once),
+        SECRET_TEST(a_label_ends_where_it_ends),
         SECRET_TEST(overlapping_values_leave_nothing_behind),
         SECRET_TEST(basic_credentials_are_hidden_in_base64),
         SECRET_TEST(many_values_are_all_found),
