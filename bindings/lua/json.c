@@ -186,6 +186,13 @@ static size_t settle(lua_State *L, const struct json_scan *scanned, int codec)
     return s.members;
 }
 
+/* Seen when the object has been read: there is no offset to tell. */
+static void raise_twice(lua_State *L)
+{
+    lua_pushliteral(L, "invalid JSON: a key stands twice in an object");
+    lua_error(L);
+}
+
 /* cjson keeps the last of two members of one name. Which one the sender meant
  * nobody knows, so there must be as many keys as there were members. */
 static void settle_and_check(lua_State *L, const struct json_scan *scanned, int codec)
@@ -196,10 +203,8 @@ static void settle_and_check(lua_State *L, const struct json_scan *scanned, int 
         members = settle(L, scanned, codec);
     else if (scanned->members > 1)
         members = count_members(L);
-    if (scanned->members > 1 && members != scanned->members) {
-        lua_pushliteral(L, "invalid JSON: a key stands twice in an object");
-        lua_error(L);
-    }
+    if (scanned->members > 1 && members != scanned->members)
+        raise_twice(L);
 }
 
 static void check_size(lua_State *L, const struct codec *c, size_t size)
@@ -251,10 +256,8 @@ static void push_name(lua_State *L, int codec, const struct json_member *member,
     lua_pushlstring(L, member->key, member->key_size);
     lua_call(L, 1, 1);
     lua_pushvalue(L, -1);
-    if (lua_rawget(L, names) != LUA_TNIL) {
-        lua_pushliteral(L, "invalid JSON: a key stands twice in an object");
-        lua_error(L);
-    }
+    if (lua_rawget(L, names) != LUA_TNIL)
+        raise_twice(L);
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
     lua_pushboolean(L, 1);

@@ -17,7 +17,8 @@
  *  - an empty table is {}, unless it is marked as an array: each [] that was
  *    decoded is, and what kelp.json.array(t) returns.
  *  - depth is capped at 128 and the text at JSON_MAX_TEXT bytes, both ways.
- * Errors name the offset (from 0), never the text: a body may hold secrets. */
+ * Errors name the offset (from 0), but for a key that stands twice and a text that is too
+ * long, and never the text: a body may hold secrets. */
 #ifndef KELP_LUA_JSON_H
 #define KELP_LUA_JSON_H
 
