@@ -2,10 +2,10 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "lua/config.h"
-#include "lua/connector.h"
+#include "connector/config.h"
+#include "connector/connector.h"
 #include "lua/json.h"
-#include "providers/record.h"
+#include "connector/record.h"
 
 #include <lauxlib.h>
 

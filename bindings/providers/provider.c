@@ -3,7 +3,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "lua/json.h"
-#include "providers/record.h"
+#include "connector/record.h"
 
 #include <string.h>
 

@@ -5,9 +5,9 @@
  * The input is a status in two bytes, then header lines; what follows an empty line
  * is the body. */
 #include "base/clock.h"
-#include "engine/http_date.h"
-#include "engine/pace.h"
-#include "engine/retry.h"
+#include "http/http_date.h"
+#include "http/limiter.h"
+#include "http/retry.h"
 
 #include <math.h>
 #include <stdint.h>

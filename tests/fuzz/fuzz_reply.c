@@ -2,13 +2,13 @@
  * read it. The first byte chooses the provider, the second the verb, the third
  * the status (below 128: 200, the reply is read; else an error, it is refused).
  * Nothing may crash, hang or leak; what is read must be of the records' shape. */
-#include "base/secret.h"
-#include "engine/transport.h"
-#include "lua/connector.h"
+#include "secret/secret.h"
+#include "http/transport.h"
+#include "connector/connector.h"
 #include "lua/error.h"
 #include "lua/json.h"
 #include "providers/provider.h"
-#include "providers/refusal.h"
+#include "connector/error_response.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

@@ -2,8 +2,8 @@
  * (--wrap), for the mutants that are one wrong decision of the engine. */
 #include "mutants.h"
 
-#include "engine/exchange.h"
-#include "engine/retry.h"
+#include "http/exchange.h"
+#include "http/retry.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 #include "transport_scripted.h"
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/secret.h"
+#include "secret/log.h"
+#include "secret/secret.h"
 #include "base/text.h"
 #include "lua/interrupt.h"
 

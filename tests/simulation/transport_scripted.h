@@ -4,7 +4,7 @@
 #ifndef KELP_TESTS_TRANSPORT_SCRIPTED_H
 #define KELP_TESTS_TRANSPORT_SCRIPTED_H
 
-#include "engine/transport.h"
+#include "http/transport.h"
 
 #include <stdint.h>
 

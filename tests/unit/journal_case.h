@@ -13,7 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "engine/journal_runs.h"
+#include "journal/journal_runs.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,8 +1,8 @@
 /* The lowest storey: buffer, text, clock, secret, log. */
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/secret.h"
+#include "secret/log.h"
+#include "secret/secret.h"
 #include "base/text.h"
 
 #include <setjmp.h>

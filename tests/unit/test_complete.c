@@ -1,4 +1,4 @@
-#include "host/complete.h"
+#include "lua/completion.h"
 
 #include <lauxlib.h>
 #include <lua.h>

@@ -1,7 +1,7 @@
 /* embedded: what is linked in loads, is found by require, and gives way to
  * KELP_SCRIPTS. The table under test is the program's own. */
 #define _GNU_SOURCE /* asprintf */
-#include "host/embedded.h"
+#include "lua/embedded.h"
 
 #include <lauxlib.h>
 #include <lua.h>

@@ -4,8 +4,8 @@
 #include "journal_case.h"
 
 #include "base/digest.h"
-#include "engine/journal_file.h"
-#include "engine/journal_index.h"
+#include "journal/journal_file.h"
+#include "journal/journal_index.h"
 
 #include <dirent.h>
 #include <errno.h>

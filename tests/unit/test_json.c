@@ -16,9 +16,9 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "base/secret.h"
+#include "secret/secret.h"
 #include "lua/json.h"
-#include "lua/secret.h"
+#include "lua/secret_value.h"
 
 int luaopen_cjson(lua_State *L);
 

@@ -1,5 +1,5 @@
 #include "base/buffer.h"
-#include "host/options.h"
+#include "options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* pace: what holds requests back, and how near to a server's limit it gets: a
  * simulated server on the virtual clock, with all the ways to tell its limit. */
 #include "base/clock.h"
-#include "engine/pace.h"
+#include "http/limiter.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,14 +1,14 @@
 /* The providers against their documents: the requests that they build, and
  * the documented answers (tests/fixtures/api) read into records and errors. */
 #include "base/buffer.h"
-#include "base/secret.h"
-#include "engine/transport.h"
-#include "lua/config.h"
-#include "lua/connector.h"
+#include "secret/secret.h"
+#include "http/transport.h"
+#include "connector/config.h"
+#include "connector/connector.h"
 #include "lua/error.h"
 #include "lua/json.h"
 #include "providers/provider.h"
-#include "providers/refusal.h"
+#include "connector/error_response.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

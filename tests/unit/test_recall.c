@@ -1,6 +1,6 @@
 #define _GNU_SOURCE /* asprintf */
 #include "base/buffer.h"
-#include "host/recall.h"
+#include "lua/history.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* retry: classes of outcomes, hints of servers, decisions. */
 #include "base/clock.h"
-#include "engine/http_date.h"
-#include "engine/retry.h"
+#include "http/http_date.h"
+#include "http/retry.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

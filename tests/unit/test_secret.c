@@ -2,12 +2,12 @@
  * the host makes of standard output. */
 #define _GNU_SOURCE
 #include "base/buffer.h"
-#include "base/command.h"
-#include "base/keyring.h"
-#include "base/secret.h"
+#include "secret/command.h"
+#include "secret/keyring.h"
+#include "secret/secret.h"
 #include "base/text.h"
-#include "host/hardening.h"
-#include "lua/veil.h"
+#include "secret/hardening.h"
+#include "connector/sensitive_keys.h"
 #include "providers/provider.h"
 
 #include <fcntl.h>

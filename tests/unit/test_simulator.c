@@ -2,7 +2,7 @@
  * state file, and `kelp sim` as a process. What the models answer is tested in
  * tests/lua/simulator_models.lua. */
 #define _GNU_SOURCE
-#include "host/simulator.h"
+#include "simulator/simulator.h"
 
 #include "base/buffer.h"
 

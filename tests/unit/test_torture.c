@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "host/host.h"
-#include "host/options.h"
-#include "host/simulator.h"
+#include "lua/state.h"
+#include "options.h"
+#include "simulator/simulator.h"
 
 #include <lauxlib.h>
 

@@ -1,7 +1,7 @@
 /* The libcurl transport against a raw-socket server that this program runs in a
  * thread: a server that can cut a reply anywhere and count what reaches it. */
-#include "base/secret.h"
-#include "engine/transport.h"
+#include "secret/secret.h"
+#include "http/transport.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

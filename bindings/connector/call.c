@@ -1,0 +1,555 @@
+#include "connector/call.h"
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "secret/log.h"
+#include "secret/secret.h"
+#include "base/text.h"
+#include "http/exchange.h"
+#include "connector/config.h"
+#include "connector/connector.h"
+#include "lua/error.h"
+#include "lua/interrupt.h"
+#include "lua/json.h"
+#include "sandbox/manifest.h"
+#include "session/writes.h"
+#include "connector/target_private.h"
+#include "lua/task.h"
+#include "connector/error_response.h"
+
+#include "lua/secret_value.h"
+
+#include <lauxlib.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char EXCHANGE[] = "kelp.exchange";
+
+enum { MAX_BODY_SENT = CONFIG_LARGEST, MAX_URL = 16 * 1024 };
+
+struct pending {
+    struct exchange exchange;
+    struct engine *engine;
+    struct target *target;
+    struct call call;
+    size_t address; /* of the target's, the one that is asked */
+    size_t asked;   /* how many have been, since the first or since all of them were */
+};
+
+static size_t pending_count;
+
+/* Withdraws and frees; safe to call twice. */
+static void pending_end(struct pending *p)
+{
+    if (p->target == NULL)
+        return;
+    engine_withdraw(p->engine, &p->exchange);
+    exchange_free(&p->exchange);
+    p->target = NULL;
+    pending_count--;
+}
+
+static int pending_collect(lua_State *L)
+{
+    pending_end(luaL_checkudata(L, 1, EXCHANGE));
+    return 0;
+}
+
+size_t call_count(void)
+{
+    return pending_count;
+}
+
+/* Owned by Lua before anything is acquired. */
+static struct pending *push_pending(lua_State *L, struct target *t)
+{
+    struct pending *p = lua_newuserdatauv(L, sizeof *p, 0);
+    p->target = NULL;
+    if (luaL_newmetatable(L, EXCHANGE)) {
+        lua_pushcfunction(L, pending_collect);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    exchange_init(&p->exchange);
+    memset(&p->call, 0, sizeof p->call);
+    p->address = p->asked = 0;
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    p->engine = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    p->target = t;
+    pending_count++;
+    return p;
+}
+
+/* What the engine made of it: the class of the last attempt, whether trying
+ * again later makes sense, and what it was waited for. */
+static void push_history(lua_State *L, const struct pending *p, int error)
+{
+    static const char *const outcomes[] = {"done", "refused", "rejected", "not_sent", "ambiguous"};
+    const struct exchange *x = &p->exchange;
+    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
+    enum outcome outcome = x->outcome;
+    /* What was never handed over was refused on this side; a 2xx that cannot be
+     * read is an answer to nothing. */
+    if (outcome == OUTCOME_DONE)
+        outcome = x->attempts == 0 ? OUTCOME_REFUSED : OUTCOME_AMBIGUOUS;
+    lua_pushstring(L, outcomes[outcome]);
+    lua_setfield(L, error, "outcome");
+    lua_pushboolean(L, outcome == OUTCOME_REJECTED ||
+                           (outcome == OUTCOME_NOT_SENT &&
+                            x->transfer.reply.fault != FAULT_CANCELLED &&
+                            x->transfer.reply.fault != FAULT_TLS) ||
+                           (outcome == OUTCOME_AMBIGUOUS && reads));
+    lua_setfield(L, error, "retryable");
+    if (x->waited > 0) {
+        lua_pushnumber(L, x->waited);
+        lua_setfield(L, error, "waited");
+    }
+    if (x->paused) {
+        lua_pushnumber(L, x->wait);
+        lua_setfield(L, error, "retry_after");
+        lua_pushboolean(L, 1);
+        lua_setfield(L, error, "paused");
+    }
+    if (x->doubt) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, error, "doubt");
+    }
+    if (x->doubt && x->transfer.reply.sent != SENT_YES) {
+        lua_pushliteral(L, "maybe");
+        lua_setfield(L, error, "sent");
+    }
+}
+
+/* A write that was cut short by a cancellation may have been carried out, and its
+ * error may reach nobody: an interrupt raises over it, or its task is not waited for
+ * any more. So it is named here. */
+static void name_doubt(const struct pending *p)
+{
+    const struct exchange *x = &p->exchange;
+    if (!x->doubt || x->transfer.reply.fault != FAULT_CANCELLED ||
+        p->target->provider->routes[p->call.verb].effect == EFFECT_NONE)
+        return;
+    const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
+    log_line(LOG_ERROR, "%s %s on %s: whether it was carried out is not known: %s",
+             verb_shown(p->call.verb), connector, p->target->label, x->transfer.reply.message);
+}
+
+/* Completes the error object at the top with what the call knows, and raises. */
+static int raise(lua_State *L, struct pending *p)
+{
+    int error = lua_gettop(L);
+    const struct reply *r = &p->exchange.transfer.reply;
+    static const char *const sent_names[] = {"no", "maybe", "yes"};
+    const struct request *q = &p->exchange.transfer.request;
+    lua_pushstring(L, p->target->provider->name);
+    lua_setfield(L, error, "provider");
+    lua_pushstring(L, p->target->label);
+    lua_setfield(L, error, "target");
+    if (!lua_istable(L, 5) || lua_getfield(L, 5, "as") != LUA_TSTRING)
+        lua_pushstring(L, verb_shown(p->call.verb));
+    lua_setfield(L, error, "verb");
+    lua_settop(L, error);
+    const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
+    if (connector != NULL) {
+        lua_pushstring(L, connector);
+        lua_setfield(L, error, "connector");
+    }
+    lua_pushstring(L, sent_names[r->sent]);
+    lua_setfield(L, error, "sent");
+    lua_pushinteger(L, p->exchange.attempts);
+    lua_setfield(L, error, "attempts");
+    push_history(L, p, error);
+    name_doubt(p);
+    if (log_enabled(LOG_DEBUG)) {
+        lua_getfield(L, error, "kind");
+        log_line(LOG_DEBUG, "%s %s: %s", q->method, buffer_text(&q->url), lua_tostring(L, -1));
+        lua_pop(L, 1);
+    }
+    pending_end(p);
+    return lua_error(L);
+}
+
+static enum error_kind kind_of_fault(enum fault fault)
+{
+    switch (fault) {
+    case FAULT_TLS: return ERROR_TLS;
+    case FAULT_TIMEOUT: return ERROR_TIMEOUT;
+    case FAULT_PROTOCOL:
+    case FAULT_TOO_LARGE: return ERROR_PROTOCOL;
+    case FAULT_REFUSED: return ERROR_INVALID;
+    case FAULT_CANCELLED: return ERROR_CANCELLED;
+    case FAULT_UNRECORDED: return ERROR_JOURNAL;
+    default: return ERROR_NETWORK;
+    }
+}
+
+static void push_fault(lua_State *L, struct pending *p)
+{
+    const struct reply *r = &p->exchange.transfer.reply;
+    enum error_kind kind = kind_of_fault(r->fault);
+    if (r->sent == SENT_MAYBE && p->target->provider->routes[p->call.verb].effect != EFFECT_NONE) {
+        error_push(L, ERROR_UNKNOWN_OUTCOME, "the request may have been carried out: %s",
+                   r->message);
+        lua_pushstring(L, error_kind_name(kind));
+        lua_setfield(L, -2, "cause");
+    } else if (r->fault == FAULT_CANCELLED) {
+        error_push(L, kind, interrupt_pending() ? interrupt_reason() : "the task was cancelled");
+    } else {
+        error_push(L, kind, "%s", r->message);
+    }
+    if (r->status != 0) {
+        lua_pushinteger(L, r->status);
+        lua_setfield(L, -2, "status");
+    }
+}
+
+/* A proxy that mixes up its connections answers with somebody else's connector:
+ * the record at the top must be of the name, or the id, that was asked for. */
+static void check_is_about(lua_State *L, const struct pending *p)
+{
+    bool by_id = p->call.name == NULL && p->target->provider->by_id;
+    const char *wanted = p->call.name != NULL ? p->call.name : p->call.connector;
+    lua_getfield(L, -1, by_id ? "id" : "name");
+    const char *got = lua_tostring(L, -1);
+    if (got == NULL || strcmp(got, wanted) != 0)
+        luaL_error(L, "unexpected reply: it is about another connector");
+    lua_pop(L, 1);
+}
+
+/* Leaves the record at the top out of the list when the function at 2 does not want it. */
+static void choose(lua_State *L, void *target)
+{
+    manifest_learn(L, target);
+    if (!lua_isfunction(L, 2))
+        return;
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_call(L, 1, 1);
+    if (!lua_toboolean(L, -1)) {
+        lua_pushnil(L);
+        lua_replace(L, -3);
+    }
+    lua_pop(L, 1);
+}
+
+/* Decodes and reads a 2xx reply: runs under pcall, with the pending exchange as
+ * a light userdata and what chooses from a list. */
+static int read_answer(lua_State *L)
+{
+    struct pending *p = lua_touserdata(L, 1);
+    struct reply *r = &p->exchange.transfer.reply;
+    enum answer answer = p->target->provider->routes[p->call.verb].answer;
+    if (r->body.size == 0) {
+        if (answer != ANSWER_DONE)
+            return luaL_error(L, "unexpected reply: an empty body");
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    if (answer == ANSWER_CONNECTORS) {
+        provider_read_list(L, p->target->provider, r->body.data, r->body.size, choose, p->target);
+    } else {
+        json_decode(L, r->body.data, r->body.size);
+        if (refusal_in_answer(L, -1, r))
+            return lua_error(L);
+        p->target->provider->read(L, answer);
+    }
+    buffer_wipe(&r->body);
+    if (connector_is(L, -1)) {
+        manifest_learn(L, p->target);
+        check_is_about(L, p);
+    }
+    return 1;
+}
+
+static void bind(lua_State *L, int target)
+{
+    if (connector_is(L, -1)) {
+        lua_pushvalue(L, target);
+        lua_setfield(L, -2, "target");
+    } else if (lua_istable(L, -1)) {
+        for (lua_Integer i = 1; lua_rawgeti(L, -1, i), connector_is(L, -1); i++) {
+            lua_pushvalue(L, target);
+            lua_setfield(L, -2, "target");
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+}
+
+static int finish(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    struct pending *p = (struct pending *)context;
+    const struct reply *r = &p->exchange.transfer.reply;
+    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
+    if (r->fault != FAULT_NONE) {
+        push_fault(L, p);
+        return raise(L, p);
+    }
+    if (r->status < 500)
+        p->target->address = p->address;
+    log_line(LOG_DEBUG, "%s %s: %ld in %.3f s", p->exchange.transfer.request.method,
+             buffer_text(&p->exchange.transfer.request.url), r->status, r->elapsed);
+    if (r->status < 200 || r->status > 299) {
+        refusal_push(L, &p->call, r);
+        return raise(L, p);
+    }
+    lua_pushcfunction(L, read_answer);
+    lua_pushlightuserdata(L, p);
+    lua_pushvalue(L, 4);
+    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+        if (!error_is(L, -1)) {
+            /* 2xx, but not a word of it can be used: a captive portal, a cut
+             * body. A write may have happened. */
+            const char *why = lua_tostring(L, -1);
+            error_push(L, reads ? ERROR_PROTOCOL : ERROR_UNKNOWN_OUTCOME, "%s",
+                       why != NULL ? why : "unreadable reply");
+            lua_pushinteger(L, r->status);
+            lua_setfield(L, -2, "status");
+        }
+        return raise(L, p);
+    }
+    bind(L, 1);
+    pending_end(p);
+    return 1;
+}
+
+/* Pushes the beginning of a name as a message can show it: control characters,
+ * newline and tab too, as \xNN. */
+static void push_shown(lua_State *L, const char *name, size_t size)
+{
+    enum { LONGEST = 80 };
+    luaL_Buffer b;
+    size_t end = secret_cut(name, size, LONGEST);
+    luaL_buffinit(L, &b);
+    for (size_t i = 0; i < end; i++) {
+        unsigned char c = (unsigned char)name[i];
+        char escape[8];
+        snprintf(escape, sizeof escape, c < 0x20 || c > 0x7e ? "\\x%02x" : "%c", c);
+        luaL_addstring(&b, escape);
+    }
+    if (size > end)
+        luaL_addstring(&b, "…");
+    luaL_pushresult(&b);
+}
+
+static const char *check_connector(lua_State *L, int index)
+{
+    size_t size;
+    const char *name = luaL_checklstring(L, index, &size);
+    const char *fault = text_segment_fault(name, size);
+    if (fault != NULL) {
+        push_shown(L, name, size);
+        error_push(L, ERROR_INVALID, "the connector name '%s' %s", lua_tostring(L, -1), fault);
+        lua_pushliteral(L, "no");
+        lua_setfield(L, -2, "sent");
+        lua_error(L);
+    }
+    return name;
+}
+
+int call_backoff(lua_State *L)
+{
+    lua_Integer n = luaL_checkinteger(L, 1);
+    struct retry_policy policy = target_check(L, 2)->policy;
+    double wait = policy.base * exp2((double)(n - 1));
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    struct clock *clock = engine_clock(lua_touserdata(L, -1));
+    lua_pushnumber(L, clock_fraction(clock) * (wait < policy.cap ? wait : policy.cap));
+    return 1;
+}
+
+int call_pace(lua_State *L)
+{
+    struct pace_state state;
+    lua_settop(L, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    if (lua_isnil(L, 1))
+        engine_pace(lua_touserdata(L, 2), &state);
+    else
+        lane_pace(target_check(L, 1)->lane, &state);
+    lua_createtable(L, 0, 6);
+    lua_pushnumber(L, state.wait);
+    lua_setfield(L, -2, "wait");
+    lua_pushstring(L, state.why);
+    lua_setfield(L, -2, "why");
+    lua_pushboolean(L, state.paused);
+    lua_setfield(L, -2, "paused");
+    lua_pushinteger(L, state.limit);
+    lua_setfield(L, -2, "limit");
+    lua_pushinteger(L, state.in_flight);
+    lua_setfield(L, -2, "in_flight");
+    lua_pushnumber(L, state.rate);
+    lua_setfield(L, -2, "rate");
+    return 1;
+}
+
+int call_check_name(lua_State *L)
+{
+    check_connector(L, 1);
+    return 0;
+}
+
+static bool repeatable(const struct route *route)
+{
+    return route->effect == EFFECT_NONE ||
+           (route->effect == EFFECT_STATE && strcmp(route->method, "PUT") == 0);
+}
+
+static void add_url(struct pending *p)
+{
+    struct buffer *url = &p->exchange.transfer.request.url;
+    buffer_clear(url);
+    buffer_add_text(url, p->target->addresses[p->address]);
+    provider_add_path(p->target->provider, &p->call, url);
+}
+
+/* exchange->elsewhere: turns to the target's next address. */
+static bool ask_elsewhere(struct exchange *x)
+{
+    struct pending *p = (struct pending *)x; /* its first member */
+    bool another = ++p->asked < p->target->address_count;
+    if (!another)
+        p->asked = 0;
+    p->address = (p->address + 1) % p->target->address_count;
+    add_url(p);
+    return another;
+}
+
+/* What only some routes have: `plugin`, `task` (a number) and `members`, a table
+ * whose JSON members are added to the body, from the options at 5. Their texts are
+ * left on the stack; *members is a view of the last one. [-0, +3, e] */
+static void read_parts(lua_State *L, struct call *call, const struct route *route,
+                       struct buffer *members)
+{
+    static const char *const fields[] = {"plugin", "task", "members"};
+    for (int i = 0; i < 3; i++) {
+        if (lua_istable(L, 5))
+            lua_getfield(L, 5, fields[i]);
+        else
+            lua_pushnil(L);
+    }
+    if (strstr(route->path, "{plugin}") != NULL) {
+        size_t size;
+        call->plugin = luaL_checklstring(L, -3, &size);
+        const char *fault = text_segment_fault(call->plugin, size);
+        if (fault != NULL)
+            error_misuse(L, "the plugin's name %s", fault);
+    }
+    if (strstr(route->path, "{task}") != NULL) {
+        lua_pushfstring(L, "%I", (LUAI_UACINT)luaL_checkinteger(L, -2));
+        lua_replace(L, -3);
+        call->task = lua_tostring(L, -2);
+    }
+    if (lua_istable(L, -1)) {
+        json_encode(L);
+        size_t size;
+        const char *text = lua_tolstring(L, -1, &size);
+        *members = (struct buffer){.data = (char *)(uintptr_t)text, .size = size, .limit = size};
+        call->members = members;
+    } else if (route->body == BODY_MEMBERS) {
+        luaL_argerror(L, 5, "members expected");
+    }
+}
+
+static bool has_secret(lua_State *L, int config)
+{
+    bool found = false;
+    lua_pushnil(L);
+    while (!found && lua_next(L, config)) {
+        found = secret_at(L, -1) != NULL;
+        lua_pop(L, 1);
+    }
+    if (found)
+        lua_pop(L, 1);
+    return found;
+}
+
+int call_exchange(lua_State *L)
+{
+    struct target *t = target_check(L, 1);
+    const char *verb_text = luaL_checkstring(L, 2);
+    int verb = verb_named(verb_text);
+    luaL_argcheck(L, verb >= 0, 2, "no such verb");
+    const struct route *route = &t->provider->routes[verb];
+    const char *connector = lua_isnoneornil(L, 3) ? NULL : check_connector(L, 3);
+    bool keep_masked = false;
+    int64_t op = 0;
+    if (!lua_isnoneornil(L, 5)) {
+        luaL_checktype(L, 5, LUA_TTABLE);
+        lua_getfield(L, 5, "keep_masked");
+        keep_masked = lua_toboolean(L, -1);
+        lua_getfield(L, 5, "op");
+        op = lua_tointeger(L, -1);
+    }
+    lua_settop(L, 5);
+
+    if (route->method == NULL) {
+        error_push(L, ERROR_UNSUPPORTED, "%s does not offer %s", t->provider->title, verb_text);
+        lua_pushstring(L, t->label);
+        lua_setfield(L, -2, "target");
+        lua_pushliteral(L, "no");
+        lua_setfield(L, -2, "sent");
+        return lua_error(L);
+    }
+    manifest_check(L, t, (enum verb)verb, route, connector);
+    run_check(L, route, verb_text, op);
+    if (connector == NULL && (route->body == BODY_CREATE || strstr(route->path, "{connector}")))
+        return luaL_argerror(L, 3, "a connector expected");
+    bool configures = route->body == BODY_CONFIG || route->body == BODY_CREATE;
+    if (configures)
+        luaL_checktype(L, 4, LUA_TTABLE);
+
+    struct pending *p = push_pending(L, t);
+    struct request *q = &p->exchange.transfer.request;
+    p->call.verb = (enum verb)verb;
+    p->call.places[0] = t->places[0];
+    p->call.places[1] = t->places[1];
+    p->call.connector = connector;
+    p->call.name = route->body == BODY_CREATE ? connector : NULL;
+    struct buffer members;
+    read_parts(L, &p->call, route, &members);
+
+    buffer_init(&q->url, MAX_URL);
+    buffer_init(&q->body, MAX_BODY_SENT);
+    bool guarded = t->channel.authentication == AUTH_NONE && configures && has_secret(L, 4);
+    q->channel = guarded ? &t->guarded : &t->channel;
+    q->method = route->method;
+    q->timeout = t->timeout;
+    q->repeatable = repeatable(route);
+    p->exchange.lane = t->lane;
+    p->exchange.policy = t->policy;
+    p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
+    p->exchange.writes = route->effect != EFFECT_NONE;
+    p->exchange.op = p->exchange.writes ? op : 0;
+    p->exchange.elsewhere = t->address_count > 1 ? ask_elsewhere : NULL;
+    p->address = t->address;
+    q->has_body = route->body != BODY_NONE;
+    add_url(p);
+    if (route->body == BODY_MEMBERS)
+        provider_add_body(t->provider, &p->call, &q->body);
+    if (configures) {
+        /* The config is written straight into the body, unless it is only a part. */
+        struct buffer *config = &q->body;
+        struct buffer wrapped;
+        bool wraps = route->body == BODY_CREATE || p->call.members != NULL;
+        config_write(L, 4, t->provider->by_id ? NULL : connector, keep_masked, config);
+        if (wraps) {
+            wrapped = *config;
+            buffer_init(config, MAX_BODY_SENT);
+            p->call.config = &wrapped;
+            provider_add_body(t->provider, &p->call, config);
+            p->call.config = NULL;
+            buffer_wipe(&wrapped);
+        }
+    }
+    p->call.members = NULL;
+    if (q->url.overflowed || q->body.overflowed) {
+        error_push(L, ERROR_INVALID, "the request is too large (at most %d bytes)", MAX_BODY_SENT);
+        return raise(L, p);
+    }
+    return task_await(L, &p->exchange, finish, (lua_KContext)p);
+}

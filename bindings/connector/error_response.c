@@ -1,0 +1,291 @@
+#define _GNU_SOURCE /* strcasestr */
+#include "connector/error_response.h"
+
+#include "secret/secret.h"
+#include "base/text.h"
+#include "http/transport.h"
+#include "lua/json.h"
+
+#include <lauxlib.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_QUOTED = 400 };
+
+/* Pops the value at the top into `field` of the error object at `error` when it
+ * is a text or a number. */
+static void keep(lua_State *L, int error, const char *field)
+{
+    int type = lua_type(L, -1);
+    if ((type == LUA_TSTRING && lua_rawlen(L, -1) > 0) || type == LUA_TNUMBER)
+        lua_setfield(L, error, field);
+    else
+        lua_pop(L, 1);
+}
+
+/* {"errors": [{"id", "status", "code", "title", "detail", "resolution"}]}: the
+ * gateway's. */
+static bool read_errors(lua_State *L, int body, int error)
+{
+    int top = lua_gettop(L);
+    bool found = false;
+    if (lua_getfield(L, body, "errors") == LUA_TTABLE && lua_rawgeti(L, -1, 1) == LUA_TTABLE) {
+        int first = lua_gettop(L);
+        if (lua_getfield(L, first, "detail") != LUA_TSTRING)
+            lua_getfield(L, first, "title");
+        if (lua_type(L, -1) == LUA_TSTRING) {
+            if (lua_getfield(L, first, "resolution") == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
+                lua_pushfstring(L, "%s (%s)", lua_tostring(L, -2), lua_tostring(L, -1));
+            } else {
+                lua_pop(L, 1);
+            }
+            lua_setfield(L, error, "message");
+            found = true;
+        }
+        lua_getfield(L, first, "code");
+        keep(L, error, "code");
+        lua_getfield(L, first, "id");
+        keep(L, error, "request_id");
+    }
+    lua_settop(L, top);
+    return found;
+}
+
+/* {"code" | "error_code", "message"}, also as the value of "error"; and
+ * {"error": "text"}. */
+static bool read_flat(lua_State *L, int body, int error)
+{
+    bool found = false;
+    if (lua_getfield(L, body, "message") == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
+        lua_setfield(L, error, "message");
+        found = true;
+    } else {
+        lua_pop(L, 1);
+    }
+    if (lua_getfield(L, body, "error_code") != LUA_TNUMBER) {
+        lua_pop(L, 1);
+        lua_getfield(L, body, "code");
+    }
+    keep(L, error, "code");
+    int type = lua_getfield(L, body, "error");
+    if (type == LUA_TTABLE)
+        found |= read_flat(L, lua_gettop(L), error);
+    else if (type == LUA_TSTRING && !found) {
+        lua_pushvalue(L, -1);
+        lua_setfield(L, error, "message");
+        found = true;
+    }
+    lua_pop(L, 1);
+    return found;
+}
+
+static int decode(lua_State *L)
+{
+    const struct reply *reply = lua_touserdata(L, 1);
+    json_decode(L, buffer_text(&reply->body), reply->body.size);
+    return 1;
+}
+
+/* Leaves the decoded body, or nil when it is no JSON. [-0, +1, m] */
+static void push_body(lua_State *L, const struct reply *reply)
+{
+    lua_pushcfunction(L, decode);
+    lua_pushlightuserdata(L, (void *)reply);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+}
+
+static void quote_text(lua_State *L, const struct reply *reply, int error)
+{
+    const char *text = buffer_text(&reply->body);
+    size_t size = reply->body.size;
+    while (size > 0 && isspace((unsigned char)text[size - 1]))
+        size--;
+    if (size == 0)
+        return;
+    const char *title = text[0] == '<' ? strcasestr(text, "<title>") : NULL;
+    if (title != NULL) {
+        title += strlen("<title>");
+        lua_pushliteral(L, "the answer is a web page, not the provider's API: ");
+        size = strcspn(title, "<\r\n");
+        lua_pushlstring(L, title, secret_cut(title, size, MAX_QUOTED));
+        lua_concat(L, 2);
+    } else if (text[0] == '<') {
+        lua_pushliteral(L, "the answer is a web page, not the provider's API");
+    } else if (size > MAX_QUOTED) {
+        lua_pushlstring(L, text, secret_cut(text, size, MAX_QUOTED));
+        lua_pushliteral(L, "…");
+        lua_concat(L, 2);
+    } else {
+        lua_pushlstring(L, text, size);
+    }
+    lua_setfield(L, error, "message");
+}
+
+static void keep_header(lua_State *L, const struct reply *reply, int table, const char *header,
+                        const char *field, bool number)
+{
+    size_t size;
+    const char *value = reply_header(reply, header, &size);
+    if (value == NULL || size == 0)
+        return;
+    lua_pushlstring(L, value, size);
+    if (number) {
+        int is_number;
+        lua_Number n = lua_tonumberx(L, -1, &is_number);
+        lua_pop(L, 1);
+        if (!is_number || !(n >= 0))
+            return;
+        if (n == (lua_Number)(lua_Integer)n)
+            lua_pushinteger(L, (lua_Integer)n);
+        else
+            lua_pushnumber(L, n);
+    }
+    lua_setfield(L, table, field);
+}
+
+/* X-RateLimit-Reset is relative seconds (Confluent documents it so, and that
+ * others use an epoch); Retry-After is seconds or a date, kept as it came when
+ * it is no number. */
+static void keep_limits(lua_State *L, const struct reply *reply, int error)
+{
+    keep_header(L, reply, error, "Retry-After", "retry_after", true);
+    lua_createtable(L, 0, 3);
+    int limits = lua_gettop(L);
+    keep_header(L, reply, limits, "X-RateLimit-Limit", "limit", true);
+    keep_header(L, reply, limits, "X-RateLimit-Remaining", "remaining", true);
+    keep_header(L, reply, limits, "X-RateLimit-Reset", "reset", true);
+    lua_pushnil(L);
+    if (lua_next(L, limits)) {
+        lua_pop(L, 2);
+        lua_setfield(L, error, "rate_limit");
+    } else {
+        lua_pop(L, 1);
+    }
+}
+
+static bool contains(const char *text, const char *word)
+{
+    return text != NULL && strcasestr(text, word) != NULL;
+}
+
+/* "Connectors must be in the STOPPED state before their offsets can be modified." */
+static bool wants_it_stopped(const struct call *call, const char *message)
+{
+    return (call->verb == VERB_ALTER_OFFSETS || call->verb == VERB_RESET_OFFSETS) &&
+           contains(message, "STOPPED state");
+}
+
+static enum error_kind kind_of(const struct call *call, long status, const char *message)
+{
+    switch (status) {
+    case 400:
+        if (contains(message, "already exists"))
+            return ERROR_EXISTS;
+        /* A provisioning or paused connector is not restarted; seen only in a
+         * client's own tests, the wording is not documented. */
+        if (call->verb == VERB_RESTART || wants_it_stopped(call, message))
+            return ERROR_CONFLICT;
+        return ERROR_INVALID;
+    case 401:
+        return ERROR_UNAUTHORIZED;
+    case 402:
+    case 403:
+        return ERROR_FORBIDDEN;
+    case 404:
+        return ERROR_NOT_FOUND;
+    case 408:
+        return ERROR_TIMEOUT;
+    case 409:
+        return contains(message, "already exists") ? ERROR_EXISTS : ERROR_CONFLICT;
+    case 405:
+    case 406:
+        return ERROR_UNSUPPORTED;
+    case 429:
+        return ERROR_RATE_LIMITED;
+    default:
+        return status >= 500 ? ERROR_SERVER : status >= 400 ? ERROR_INVALID : ERROR_PROTOCOL;
+    }
+}
+
+static const char *default_message(long status)
+{
+    switch (status) {
+    case 401: return "the credentials were not accepted";
+    case 402: return "a quota of the account is used up";
+    case 403: return "these credentials may not do this here";
+    case 404: return "there is no such connector or cluster";
+    case 429: return "too many requests";
+    default:
+        return status >= 500 ? "the provider failed"
+               : status >= 400 ? "the provider refused the request"
+               : status >= 300 ? "the provider redirects elsewhere, which is never followed"
+                               : "not a final answer";
+    }
+}
+
+void refusal_push(lua_State *L, const struct call *call, const struct reply *reply)
+{
+    error_push(L, ERROR_SERVER, "%s", default_message(reply->status));
+    int error = lua_gettop(L);
+    push_body(L, reply);
+    int body = lua_gettop(L);
+    if (lua_istable(L, body)) {
+        if (!read_errors(L, body, error))
+            read_flat(L, body, error);
+    } else if (lua_type(L, body) == LUA_TSTRING) {
+        lua_pushvalue(L, body);
+        keep(L, error, "message");
+    } else if (lua_isnil(L, body)) {
+        quote_text(L, reply, error);
+    }
+    lua_settop(L, error);
+    if (reply->status == 400 && !lua_istable(L, body) && call->connector != NULL &&
+        call->name == NULL && strpbrk(call->connector, "/%\\") != NULL) {
+        lua_pushliteral(L, "the server does not take the connector's name in an address (it holds "
+                           "one of / % \\)");
+        lua_setfield(L, error, "message");
+    }
+
+    lua_getfield(L, error, "message");
+    enum error_kind kind = kind_of(call, reply->status, lua_tostring(L, -1));
+    if (kind == ERROR_CONFLICT && call->verb == VERB_RESTART && reply->status == 400) {
+        lua_pushfstring(L, "a connector that is provisioning or paused is not restarted: %s",
+                        lua_tostring(L, -1));
+        lua_setfield(L, error, "message");
+    }
+    if (kind == ERROR_CONFLICT && wants_it_stopped(call, lua_tostring(L, -1))) {
+        lua_pushfstring(L, "its offsets can only be changed while it is stopped: stop it first; "
+                        "the worker says: %s", lua_tostring(L, -1));
+        lua_setfield(L, error, "message");
+    }
+    lua_pop(L, 1);
+    lua_pushstring(L, error_kind_name(kind));
+    lua_setfield(L, error, "kind");
+    lua_pushinteger(L, reply->status);
+    lua_setfield(L, error, "status");
+    keep_header(L, reply, error, "X-Request-Id", "request_id", false);
+    keep_limits(L, reply, error);
+}
+
+bool refusal_in_answer(lua_State *L, int index, const struct reply *reply)
+{
+    index = lua_absindex(L, index);
+    if (!lua_istable(L, index))
+        return false;
+    bool refused = lua_getfield(L, index, "error") != LUA_TNIL && !json_is_null(L, -1);
+    lua_pop(L, 1);
+    if (!refused)
+        return false;
+    error_push(L, ERROR_SERVER, "the provider reports an error in a successful answer");
+    int error = lua_gettop(L);
+    read_flat(L, index, error);
+    lua_pushinteger(L, reply->status);
+    lua_setfield(L, error, "status");
+    keep_header(L, reply, error, "X-Request-Id", "request_id", false);
+    return true;
+}

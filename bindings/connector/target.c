@@ -1,0 +1,553 @@
+#include "connector/target.h"
+
+#include "secret/keyring.h"
+#include "secret/secret.h"
+#include "base/text.h"
+#include "lua/error.h"
+#include "sandbox/manifest.h"
+#include "lua/secret_value.h"
+#include "connector/target_private.h"
+#include "connector/sensitive_keys.h"
+
+#include <lauxlib.h>
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char TARGET[] = "kelp.target";
+
+/* The strings of a target are kept alive by its user values: 1 is a table of
+ * everything that it points to (its options, its secret), 2 the Lua side's
+ * table of fields. */
+enum { ANCHORS = 1, FIELDS = 2 };
+
+struct target *target_check(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, TARGET);
+}
+
+struct target *target_test(lua_State *L, int index)
+{
+    return luaL_testudata(L, index, TARGET);
+}
+
+/* ---- options ---- */
+
+enum option_type {
+    OPTION_SECONDS, OPTION_COUNT, OPTION_BYTES, OPTION_RATE, OPTION_TOKENS, OPTION_TEXT,
+    OPTION_FLAG
+};
+
+struct option {
+    const char *name;
+    enum option_type type;
+    size_t offset; /* in struct target */
+    double least, most;
+};
+
+#define TARGET_FIELD(field) offsetof(struct target, field)
+
+static const struct option common_options[] = {
+    {"timeout", OPTION_SECONDS, TARGET_FIELD(timeout), 0.001, 86400},
+    {"connect_timeout", OPTION_SECONDS, TARGET_FIELD(channel.connect_timeout), 0.001, 3600},
+    {"stall_timeout", OPTION_SECONDS, TARGET_FIELD(channel.stall_timeout), 1, 3600},
+    {"deadline", OPTION_SECONDS, TARGET_FIELD(policy.deadline), 1, 604800},
+    {"backoff", OPTION_SECONDS, TARGET_FIELD(policy.base), 0.001, 3600},
+    {"longest_backoff", OPTION_SECONDS, TARGET_FIELD(policy.cap), 0.001, 3600},
+    {"longest_wait", OPTION_SECONDS, TARGET_FIELD(policy.longest_hint), 0, 86400},
+    {"max_body", OPTION_BYTES, TARGET_FIELD(channel.max_body), 1024, 1e9},
+    {"settle", OPTION_SECONDS, TARGET_FIELD(settle), 0, 3600},
+    {"attempts", OPTION_COUNT, TARGET_FIELD(policy.attempts), 1, 20},
+    {"concurrency", OPTION_COUNT, TARGET_FIELD(pace.concurrency), 1, 1000},
+    {"quota", OPTION_TOKENS, TARGET_FIELD(pace.quota), 1, 1e6},
+    {"circuit", OPTION_COUNT, TARGET_FIELD(pace.circuit), 1, 1e6},
+    {"probe", OPTION_SECONDS, TARGET_FIELD(pace.probe), 0.01, 3600},
+    {"rate", OPTION_RATE, TARGET_FIELD(pace.rate), 0.001, 100000},
+    {"base_url", OPTION_TEXT, TARGET_FIELD(base_url), 0, 0},
+    {"ca_file", OPTION_TEXT, TARGET_FIELD(channel.ca_file), 0, 0},
+    {"cert_file", OPTION_TEXT, TARGET_FIELD(channel.cert_file), 0, 0},
+    {"key_file", OPTION_TEXT, TARGET_FIELD(channel.key_file), 0, 0},
+    {"proxy", OPTION_TEXT, TARGET_FIELD(channel.proxy), 0, 0},
+    {"allow_http", OPTION_FLAG, TARGET_FIELD(channel.allow_http), 0, 0},
+};
+
+static const struct option *common_option(const char *name)
+{
+    for (size_t i = 0; i < sizeof common_options / sizeof *common_options; i++) {
+        if (strcmp(common_options[i].name, name) == 0)
+            return &common_options[i];
+    }
+    return NULL;
+}
+
+static int place_option(const struct provider *p, const char *name)
+{
+    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
+        if (strcmp(p->places[i], name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+/* Options that are read apart from the table: their values may be kelp.secrets,
+ * or come from the environment too. */
+static bool is_read_apart(const struct provider *p, const char *name)
+{
+    return strcmp(name, p->user_option) == 0 || strcmp(name, p->password_option) == 0 ||
+           (p->bearer && strcmp(name, "token") == 0) || strcmp(name, "key_password") == 0 ||
+           (p->url_option != NULL && strcmp(name, p->url_option) == 0);
+}
+
+static bool is_known(const struct provider *p, const char *name)
+{
+    return p->url_option == NULL || strcmp(name, "base_url") != 0;
+}
+
+/* A text option's value, NUL-free and without control characters. */
+static const char *check_text(lua_State *L, const struct provider *p, const char *name, int index)
+{
+    size_t size;
+    if (lua_type(L, index) != LUA_TSTRING)
+        error_misuse(L, "kelp.%s: %s must be a string, got %s", p->name, name,
+                   luaL_typename(L, index));
+    const char *text = lua_tolstring(L, index, &size);
+    if (size == 0 || text_has_control(text, size))
+        error_misuse(L, "kelp.%s: %s %s", p->name, name,
+                   size == 0 ? "is empty" : "holds control characters");
+    return text;
+}
+
+static double check_number(lua_State *L, const struct provider *p, const struct option *o,
+                           int index)
+{
+    static const char *const units[] = {
+        [OPTION_SECONDS] = "number of seconds", [OPTION_COUNT] = "whole number",
+        [OPTION_BYTES] = "whole number of bytes",
+        [OPTION_RATE] = "number of requests a second", [OPTION_TOKENS] = "number of tokens",
+    };
+    double number = lua_tonumber(L, index);
+    if (lua_type(L, index) != LUA_TNUMBER || !(number >= o->least) || number > o->most ||
+        ((o->type == OPTION_COUNT || o->type == OPTION_BYTES) && number != floor(number))) {
+        char range[64];
+        snprintf(range, sizeof range, "%g to %g", o->least, o->most);
+        error_misuse(L, "kelp.%s: %s must be a %s from %s", p->name, o->name, units[o->type],
+                   range);
+    }
+    return number;
+}
+
+static void read_common(lua_State *L, struct target *t, const struct option *o, int index)
+{
+    const struct provider *p = t->provider;
+    char *field = (char *)t + o->offset;
+    switch (o->type) {
+    case OPTION_SECONDS:
+    case OPTION_RATE:
+    case OPTION_TOKENS: {
+        double number = check_number(L, p, o, index);
+        memcpy(field, &number, sizeof number);
+        break;
+    }
+    case OPTION_COUNT: {
+        int count = (int)check_number(L, p, o, index);
+        memcpy(field, &count, sizeof count);
+        break;
+    }
+    case OPTION_BYTES: {
+        size_t bytes = (size_t)check_number(L, p, o, index);
+        memcpy(field, &bytes, sizeof bytes);
+        break;
+    }
+    case OPTION_TEXT: {
+        const char *text = check_text(L, p, o->name, index);
+        memcpy(field, &text, sizeof text);
+        break;
+    }
+    case OPTION_FLAG: {
+        if (!lua_isboolean(L, index))
+            error_misuse(L, "kelp.%s: %s must be true or false", p->name, o->name);
+        bool flag = lua_toboolean(L, index);
+        memcpy(field, &flag, sizeof flag);
+        break;
+    }
+    }
+}
+
+/* Walks the options table at `options`; every key must be known. */
+static void read_options(lua_State *L, struct target *t, int options)
+{
+    const struct provider *p = t->provider;
+    lua_pushnil(L);
+    while (lua_next(L, options)) {
+        int value = lua_gettop(L);
+        const char *name = lua_type(L, value - 1) == LUA_TSTRING ? lua_tostring(L, value - 1) : "?";
+        const struct option *o = is_known(p, name) ? common_option(name) : NULL;
+        int place = place_option(p, name);
+        if (o != NULL) {
+            read_common(L, t, o, value);
+        } else if (place >= 0) {
+            const char *text = check_text(L, p, name, value);
+            const char *fault = text_segment_fault(text, strlen(text));
+            if (fault != NULL)
+                error_misuse(L, "kelp.%s: %s %s", p->name, name, fault);
+            t->places[place] = text;
+        } else if (!is_read_apart(p, name)) {
+            error_misuse(L, "kelp.%s: unknown option '%s'", p->name, name);
+        }
+        lua_pop(L, 1);
+    }
+    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
+        if (t->places[i] == NULL)
+            error_misuse(L, "kelp.%s: option '%s' is missing", p->name, p->places[i]);
+    }
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+/* Pushes the option, or a secret of the environment variable's value, or nil. The
+ * keyring may have taken the variable out of the environment. */
+static bool push_setting(lua_State *L, int options, const char *option, const char *variable)
+{
+    if (lua_getfield(L, options, option) != LUA_TNIL)
+        return true;
+    struct secret *held = variable != NULL ? keyring_find(variable) : NULL;
+    const char *value = variable != NULL && held == NULL ? environment(variable) : NULL;
+    if (value == NULL && held == NULL)
+        return false;
+    lua_pop(L, 1);
+    if (held != NULL)
+        secret_push(L, held);
+    else
+        lua_pushstring(L, value);
+    return true;
+}
+
+/* The key pair or the token; half a pair is an error that says which half. */
+static void read_credentials(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    if (p->bearer && lua_getfield(L, options, "token") != LUA_TNIL) {
+        t->channel.password = secret_of_value(L, lua_gettop(L), "token");
+        t->channel.authentication = AUTH_BEARER;
+        lua_setfield(L, anchors, "password");
+        return;
+    }
+    bool user = push_setting(L, options, p->user_option, p->user_variable);
+    bool password = push_setting(L, options, p->password_option, p->password_variable);
+    if (user != password)
+        error_misuse(L, "kelp.%s: %s is set but %s is not (option %s or environment variable %s)",
+                   p->name, user ? p->user_option : p->password_option,
+                   user ? p->password_option : p->user_option,
+                   user ? p->password_option : p->user_option,
+                   user ? p->password_variable : p->user_variable);
+    if (!user && p->anonymous) {
+        t->channel.authentication = AUTH_NONE;
+        return;
+    }
+    if (!user)
+        error_misuse(L, "kelp.%s: no credentials: set %s and %s%s", p->name, p->user_variable,
+                   p->password_variable, p->bearer ? ", or give a token" : "");
+    int top = lua_gettop(L);
+    t->channel.password = secret_of_value(L, top, p->password_option);
+    struct secret *user_secret = secret_at(L, top - 1);
+    if (user_secret != NULL)
+        t->channel.user = secret_bytes(user_secret);
+    else
+        t->channel.user = check_text(L, p, p->user_option, top - 1);
+    if (strchr(t->channel.user, ':') != NULL)
+        error_misuse(L, "kelp.%s: %s holds a colon, which Basic authentication cannot carry",
+                   p->name, p->user_option);
+    t->channel.authentication = AUTH_BASIC;
+    if (!secret_register_basic(t->channel.user, t->channel.password))
+        luaL_error(L, "not enough memory");
+    lua_setfield(L, anchors, "password");
+    lua_setfield(L, anchors, "user");
+}
+
+/* The client certificate's key; each of the options is nothing without the first. */
+static void read_client_key(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    bool password = lua_getfield(L, options, "key_password") != LUA_TNIL;
+    if (t->channel.cert_file == NULL && (t->channel.key_file != NULL || password))
+        error_misuse(L, "kelp.%s: %s is set but cert_file is not", p->name,
+                     password ? "key_password" : "key_file");
+    if (password)
+        t->channel.key_password = secret_of_value(L, lua_gettop(L), "key_password");
+    lua_setfield(L, anchors, "key_password");
+}
+
+static void add_address(lua_State *L, struct target *t, const char *option, const char *url,
+                        size_t size, int anchors)
+{
+    const struct provider *p = t->provider;
+    while (size > 0 && url[size - 1] == '/')
+        size--;
+    url = lua_pushlstring(L, url, size);
+    if (!veil_register(option, url, size)) /* a password in it is refused, not shown */
+        luaL_error(L, "not enough memory");
+    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+                       : strncmp(url, "http://", 7) == 0 ? url + 7
+                                                         : NULL;
+    if (host == NULL || *host == '\0' || *host == '/' || text_has_control(url, size) ||
+        strpbrk(url, " ?#@\\") != NULL)
+        error_misuse(L, "kelp.%s: %s '%s' is not an address such as https://host or "
+                      "https://host/path", p->name, option, url);
+    if (t->address_count == MAX_ADDRESSES)
+        error_misuse(L, "kelp.%s: %s holds more than %d addresses", p->name, option,
+                     MAX_ADDRESSES);
+    t->addresses[t->address_count++] = url;
+    luaL_ref(L, anchors);
+}
+
+/* Each of "http://a:8083, http://b:8083". */
+static void add_addresses(lua_State *L, struct target *t, const char *option, const char *text,
+                          int anchors)
+{
+    for (;;) {
+        text += strspn(text, " ");
+        size_t size = strcspn(text, ","), kept = size;
+        while (kept > 0 && text[kept - 1] == ' ')
+            kept--;
+        add_address(L, t, option, text, kept, anchors);
+        if (text[size] == '\0')
+            return;
+        text += size + 1;
+    }
+}
+
+/* The option is one address, several in one text, or a list. */
+static void read_addresses(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    int type = lua_getfield(L, options, p->url_option);
+    int value = lua_gettop(L);
+    const char *variable = environment(p->base_url_variable);
+    if (type == LUA_TTABLE) {
+        for (lua_Integer i = 1; lua_rawgeti(L, value, i) != LUA_TNIL; i++) {
+            const char *text = check_text(L, p, p->url_option, -1);
+            add_address(L, t, p->url_option, text, strlen(text), anchors);
+            lua_settop(L, value);
+        }
+    } else if (type != LUA_TNIL) {
+        add_addresses(L, t, p->url_option, check_text(L, p, p->url_option, value), anchors);
+    } else if (variable != NULL) {
+        add_addresses(L, t, p->base_url_variable, variable, anchors);
+    }
+    if (t->address_count == 0)
+        error_misuse(L, "kelp.%s: no address: set option %s or environment variable %s", p->name,
+                     p->url_option, p->base_url_variable);
+    lua_settop(L, value - 1);
+}
+
+static void read_base_url(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    if (p->url_option != NULL) {
+        read_addresses(L, t, options, anchors);
+    } else {
+        const char *url = t->base_url;
+        if (url == NULL)
+            url = environment(p->base_url_variable);
+        if (url == NULL)
+            url = p->base_url;
+        add_address(L, t, "base_url", url, strlen(url), anchors);
+    }
+    t->base_url = t->addresses[0];
+}
+
+static void make_label(lua_State *L, struct target *t, int anchors)
+{
+    if (t->places[0] == NULL) {
+        luaL_Buffer b;
+        luaL_buffinit(L, &b);
+        luaL_addstring(&b, t->provider->name);
+        for (size_t i = 0; i < t->address_count; i++) {
+            luaL_addstring(&b, i == 0 ? " " : ",");
+            luaL_addstring(&b, t->addresses[i]);
+        }
+        luaL_pushresult(&b);
+    } else if (t->places[1] != NULL)
+        lua_pushfstring(L, "%s %s/%s", t->provider->name, t->places[0], t->places[1]);
+    else
+        lua_pushfstring(L, "%s %s", t->provider->name, t->places[0]);
+    t->label = lua_tostring(L, -1);
+    lua_setfield(L, anchors, "label");
+}
+
+/* Targets of one credential share its pace; a token is told apart by a hash, so
+ * that the name of the lane is no secret. */
+static void find_lane(lua_State *L, struct target *t)
+{
+    if (t->channel.authentication == AUTH_BEARER) {
+        uint64_t hash = 14695981039346656037u;
+        for (const char *c = secret_bytes(t->channel.password); *c != '\0'; c++)
+            hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+        lua_pushfstring(L, "%s bearer %I", t->base_url, (LUAI_UACINT)hash);
+    } else {
+        bool anonymous = t->channel.authentication == AUTH_NONE;
+        lua_pushfstring(L, "%s %s", t->base_url, anonymous ? "" : t->channel.user);
+    }
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    t->lane = engine_lane(lua_touserdata(L, -1), lua_tostring(L, -2), &t->pace);
+    lua_pop(L, 2);
+    if (t->lane == NULL)
+        luaL_error(L, "not enough memory");
+}
+
+int target_make(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    const struct provider *p = provider_named(name);
+    if (p == NULL)
+        return error_misuse(L, "there is no provider '%s'", name);
+    if (!lua_istable(L, 2))
+        return error_misuse(L, "kelp.%s: a table of options expected, got %s", name,
+                          luaL_typename(L, 2));
+    lua_settop(L, 2);
+
+    struct target *t = lua_newuserdatauv(L, sizeof *t, 2);
+    memset(t, 0, sizeof *t);
+    t->provider = p;
+    t->timeout = 60;
+    t->policy = retry_policy_default();
+    t->channel.stall_timeout = 30;
+    t->settle = 10;
+    t->channel.connect_timeout = 10;
+    t->channel.max_body = 64u * 1024 * 1024;
+    t->channel.max_headers = 256u * 1024;
+
+    lua_newtable(L);
+    int anchors = lua_gettop(L);
+    /* A copy, so that the caller's later changes cannot free what we point to. */
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, 2)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, anchors + 1);
+    }
+    lua_pushvalue(L, anchors + 1);
+    lua_setfield(L, anchors, "options");
+    read_options(L, t, anchors + 1);
+    read_credentials(L, t, anchors + 1, anchors);
+    read_client_key(L, t, anchors + 1, anchors);
+    read_base_url(L, t, anchors + 1, anchors);
+    /* Plain http is refused for the sake of credentials. */
+    t->guarded = t->channel;
+    t->channel.allow_http |= t->channel.authentication == AUTH_NONE;
+    make_label(L, t, anchors);
+    manifest_admit(L, t);
+    find_lane(L, t);
+    lua_settop(L, anchors);
+    lua_setiuservalue(L, -2, ANCHORS);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, FIELDS);
+    target_push_metatable(L);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+/* ---- the target as a Lua value ---- */
+
+/* target.list, target.can, target.provider, …: the Lua side's methods (upvalue 1)
+ * first, then its fields, then what describes it. */
+static int target_index(lua_State *L)
+{
+    struct target *t = target_check(L, 1);
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    lua_getiuservalue(L, 1, FIELDS);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL)
+        return 1;
+    const char *field = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    int place = place_option(t->provider, field);
+    if (place >= 0)
+        lua_pushstring(L, t->places[place]);
+    else if (strcmp(field, "provider") == 0)
+        lua_pushstring(L, t->provider->name);
+    else if (strcmp(field, "label") == 0)
+        lua_pushstring(L, t->label);
+    else if (strcmp(field, "base_url") == 0)
+        lua_pushstring(L, t->base_url);
+    else if (strcmp(field, "attempts") == 0)
+        lua_pushinteger(L, t->policy.attempts);
+    else if (strcmp(field, "settle") == 0)
+        lua_pushnumber(L, t->settle);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int target_newindex(lua_State *L)
+{
+    struct target *t = target_check(L, 1);
+    return error_misuse(L, "a target's fields cannot be set (%s)", t->label);
+}
+
+static int target_show(lua_State *L)
+{
+    struct target *t = target_check(L, 1);
+    lua_pushfstring(L, "target %s", t->label);
+    return 1;
+}
+
+void target_push_metatable(lua_State *L)
+{
+    if (luaL_newmetatable(L, TARGET)) {
+        static const luaL_Reg functions[] = {
+            {"__newindex", target_newindex},
+            {"__tostring", target_show},
+            {NULL, NULL},
+        };
+        luaL_setfuncs(L, functions, 0);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, "methods");
+        lua_pushcclosure(L, target_index, 1);
+        lua_setfield(L, -2, "__index");
+    }
+}
+
+int target_describe(lua_State *L)
+{
+    struct target *t = target_check(L, 1);
+    const struct provider *p = t->provider;
+    lua_getiuservalue(L, 1, FIELDS);
+    lua_newtable(L);
+    for (int v = 0; v < VERB_COUNT; v++) {
+        lua_pushboolean(L, p->routes[v].method != NULL);
+        lua_setfield(L, -2, verb_name((enum verb)v));
+    }
+    lua_pushboolean(L, p->by_id);
+    lua_setfield(L, -2, "address_by_id");
+    lua_pushboolean(L, p->routes[VERB_UPDATE].method != NULL);
+    lua_setfield(L, -2, "merge");
+    lua_pushboolean(L, p->removes_keys);
+    lua_setfield(L, -2, "remove_keys");
+    lua_pushboolean(L, p->masks_secrets);
+    lua_setfield(L, -2, "masks");
+    lua_pushboolean(L, p->initial_state);
+    lua_setfield(L, -2, "initial_state");
+    lua_pushboolean(L, p->initial_offsets);
+    lua_setfield(L, -2, "initial_offsets");
+    lua_pushboolean(L, p->alters_when_stopped);
+    lua_setfield(L, -2, "alters_when_stopped");
+    lua_pushboolean(L, p->assigns_later);
+    lua_setfield(L, -2, "assigns_later");
+    lua_pushboolean(L, t->address_count > 1);
+    lua_setfield(L, -2, "asks_elsewhere");
+    return 2;
+}

@@ -1,0 +1,184 @@
+#include "kelp.h"
+
+#include "connector/call.h"
+#include "connector/config.h"
+#include "connector/connector.h"
+#include "lua/error.h"
+#include "lua/json.h"
+#include "session/writes.h"
+#include "session/run_reader.h"
+#include "lua/secret_value.h"
+#include "connector/target.h"
+#include "lua/task.h"
+#include "connector/sensitive_keys.h"
+
+#include "base/clock.h"
+#include "secret/log.h"
+#include "secret/secret.h"
+#include "http/exchange.h"
+
+#include <lauxlib.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int now(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    lua_pushnumber(L, clock_now(engine_clock(lua_touserdata(L, -1))));
+    return 1;
+}
+
+/* raw.widen(more): see engine_widen. */
+static int widen(lua_State *L)
+{
+    int more = (int)luaL_checkinteger(L, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    engine_widen(lua_touserdata(L, -1), more);
+    return 0;
+}
+
+static int is_error(lua_State *L)
+{
+    lua_pushboolean(L, error_is(L, 1));
+    return 1;
+}
+
+static int is_connector(lua_State *L)
+{
+    lua_pushboolean(L, connector_is(L, 1));
+    return 1;
+}
+
+static int alive(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)task_count(L));
+    lua_pushinteger(L, (lua_Integer)call_count());
+    return 2;
+}
+
+/* raw.descriptors(): how many of the process's are sockets, how many others, and
+ * what those are. Only the process itself can look. */
+static int descriptors(lua_State *L)
+{
+    lua_Integer sockets = 0, others = 0;
+    luaL_Buffer seen;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        return luaL_error(L, "/proc/self/fd: %s", strerror(errno));
+    luaL_buffinit(L, &seen);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char *end, target[256];
+        long fd = strtol(entry->d_name, &end, 10);
+        if (end == entry->d_name || fd == dirfd(folder))
+            continue;
+        ssize_t size = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
+        target[size > 0 ? size : 0] = '\0';
+        if (strncmp(target, "socket:", 7) == 0) {
+            sockets++;
+            continue;
+        }
+        /* If memory fails here the folder leaks; it is a test that asks. */
+        luaL_addstring(&seen, others++ > 0 ? ", " : "");
+        luaL_addstring(&seen, target);
+    }
+    closedir(folder);
+    luaL_pushresult(&seen);
+    lua_pushinteger(L, sockets);
+    lua_pushinteger(L, others);
+    lua_rotate(L, -3, 2);
+    return 3;
+}
+
+/* raw.write(fd, text): through the redactor. */
+static int write_out(lua_State *L)
+{
+    size_t size;
+    int fd = (int)luaL_checkinteger(L, 1);
+    const char *text = luaL_checklstring(L, 2, &size);
+    int failure = log_write(fd, text, size);
+    if (failure != 0)
+        return luaL_error(L, "cannot write: %s", strerror(failure));
+    return 0;
+}
+
+/* raw.log(level, text) */
+static int log_text(lua_State *L)
+{
+    int level = log_level_of(luaL_checkstring(L, 1));
+    luaL_argcheck(L, level > LOG_NONE, 1, "no such level");
+    log_line((enum log_level)level, "%s", luaL_checkstring(L, 2));
+    return 0;
+}
+
+/* raw.progress(text) */
+static int progress(lua_State *L)
+{
+    log_progress(luaL_checkstring(L, 1));
+    return 0;
+}
+
+static int progress_is_live(lua_State *L)
+{
+    lua_pushboolean(L, log_progress_is_live());
+    return 1;
+}
+
+void kelp_push_raw(lua_State *L, struct engine *e)
+{
+    static const luaL_Reg functions[] = {
+        {"target", target_make},
+        {"describe", target_describe},
+        {"exchange", call_exchange},
+        {"backoff", call_backoff},
+        {"pace", call_pace},
+        {"widen", widen},
+        {"check_name", call_check_name},
+        {"normalise", config_normalise_call},
+        {"changes", config_changes_call},
+        {"receive", config_receive_call},
+        {"is_mask", config_is_mask_call},
+        {"is_injected", config_is_injected_call},
+        {"is_secret_key", veil_is_secret_key},
+        {"secret_key_add", veil_secret_key_add},
+        {"redact", secret_redact_call},
+        {"error", error_make},
+        {"misuse", error_misuse_call},
+        {"is_error", is_error},
+        {"is_connector", is_connector},
+        {"secret", secret_make},
+        {"read_private", secret_read_private},
+        {"hide", secret_hide},
+        {"sleep", task_sleep},
+        {"spawn", task_spawn},
+        {"join", task_join},
+        {"cancel", task_cancel},
+        {"park", task_park},
+        {"wake", task_wake},
+        {"current", task_current},
+        {"now", now},
+        {"alive", alive},
+        {"descriptors", descriptors},
+        {"write", write_out},
+        {"log", log_text},
+        {"progress", progress},
+        {"progress_is_live", progress_is_live},
+        {NULL, NULL},
+    };
+    lua_pushlightuserdata(L, e);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    luaL_newlib(L, functions);
+    luaL_setfuncs(L, run_functions, 0);
+    luaL_setfuncs(L, runs_functions, 0);
+    connector_push_metatable(L);
+    lua_setfield(L, -2, "connector_metatable");
+    target_push_metatable(L);
+    lua_setfield(L, -2, "target_metatable");
+    task_push_metatable(L);
+    lua_setfield(L, -2, "task_metatable");
+    luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
+    lua_setfield(L, -2, "json");
+}

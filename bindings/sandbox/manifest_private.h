@@ -1,0 +1,58 @@
+/* manifest_private: what manifest_file.c reads and manifest.c enforces. */
+#ifndef KELP_SANDBOX_MANIFEST_PRIVATE_H
+#define KELP_SANDBOX_MANIFEST_PRIVATE_H
+
+#include "providers/provider.h"
+
+#include <lua.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Where it lies in the registry: a userdata; its user value 1 is a table that keeps
+ * what it points to, and in which manifest_learn notes names by id. */
+#define MANIFEST_KEY "kelp.manifest"
+
+/* Verbs as the script calls them, those that write. Names in manifest.c. */
+enum writer {
+    WRITE_CREATE, WRITE_UPDATE, WRITE_PUT, WRITE_RESTART, WRITE_PAUSE, WRITE_RESUME, WRITE_STOP,
+    WRITE_DELETE, WRITE_ALTER_OFFSETS, WRITE_RESET_OFFSETS, WRITERS
+};
+
+#define BIT(writer) (1u << (writer))
+
+struct names {
+    const char **items;
+    size_t count;
+};
+
+/* A target that may be had: by its name in the targets file, or by its place. */
+struct place {
+    const char *name; /* or NULL, and then: */
+    const struct provider *provider;
+    const char *values[2]; /* of provider->places */
+    const char *url;       /* NULL: wherever the user's settings say */
+};
+
+struct manifest {
+    bool reads_only; /* there is no file */
+    struct place *places;
+    size_t place_count;
+    unsigned verbs; /* bits of enum writer */
+    struct names connectors, secrets;
+    lua_Integer most, sent;             /* write requests */
+    lua_Integer most_of[WRITERS];       /* calls of each verb; -1: only the total holds */
+    lua_Integer calls[WRITERS];
+    double rate; /* requests a second; 0: not limited */
+    bool admits; /* a target that is listed by name is being made */
+};
+
+/* The state's manifest, or NULL when it is not restricted. [-0, +0, -] */
+struct manifest *manifest_of(lua_State *L);
+
+/* The verb's place in the list of those that write, or read; -1: it is not one. */
+int manifest_writer(const char *verb);
+int manifest_reader(const char *verb);
+const char *manifest_writer_name(enum writer writer);
+
+#endif

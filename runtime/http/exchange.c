@@ -1,0 +1,427 @@
+#include "http/exchange.h"
+
+#include "base/clock.h"
+#include "secret/log.h"
+#include "journal/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct list {
+    struct exchange *first, *last;
+};
+
+struct lane {
+    char *credential;
+    struct pace *pace;
+    struct list queued;
+    struct lane *next;
+};
+
+struct engine {
+    struct transport *transport;
+    struct clock *clock;
+    struct journal *journal;
+    struct lane *lanes;
+    int named; /* see engine_widen */
+    struct list waiting; /* to be sent again, soonest first */
+    struct list ended;
+    size_t busy;
+    unsigned char *sent; /* by the number of the operation */
+    size_t sent_size;
+};
+
+static void insert_before(struct list *l, struct exchange *x, struct exchange *next)
+{
+    x->next = next;
+    x->previous = next != NULL ? next->previous : l->last;
+    if (x->previous != NULL)
+        x->previous->next = x;
+    else
+        l->first = x;
+    if (next != NULL)
+        next->previous = x;
+    else
+        l->last = x;
+}
+
+static void detach(struct list *l, struct exchange *x)
+{
+    if (x->previous != NULL)
+        x->previous->next = x->next;
+    else
+        l->first = x->next;
+    if (x->next != NULL)
+        x->next->previous = x->previous;
+    else
+        l->last = x->previous;
+    x->next = x->previous = NULL;
+}
+
+struct engine *engine_new(struct transport *transport, struct clock *clock)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (e != NULL) {
+        e->transport = transport;
+        e->clock = clock;
+    }
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    while (e->lanes != NULL) {
+        struct lane *lane = e->lanes;
+        e->lanes = lane->next;
+        pace_free(lane->pace);
+        free(lane->credential);
+        free(lane);
+    }
+    free(e->sent);
+    free(e);
+}
+
+struct lane *engine_lane(struct engine *e, const char *credential,
+                         const struct pace_settings *settings)
+{
+    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next) {
+        if (strcmp(lane->credential, credential) == 0)
+            return lane;
+    }
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (lane == NULL)
+        return NULL;
+    lane->credential = strdup(credential);
+    lane->pace = pace_new(e->clock, settings);
+    if (lane->credential == NULL || lane->pace == NULL) {
+        free(lane->credential);
+        pace_free(lane->pace);
+        free(lane);
+        return NULL;
+    }
+    pace_widen(lane->pace, e->named);
+    lane->next = e->lanes;
+    e->lanes = lane;
+    return lane;
+}
+
+void engine_widen(struct engine *e, int more)
+{
+    e->named += more;
+    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next)
+        pace_widen(lane->pace, e->named);
+}
+
+void exchange_init(struct exchange *x)
+{
+    memset(x, 0, sizeof *x);
+    transfer_init(&x->transfer);
+    x->transfer.owner = x;
+    x->policy = retry_policy_default();
+}
+
+void exchange_free(struct exchange *x)
+{
+    transfer_free(&x->transfer);
+}
+
+void engine_submit(struct engine *e, struct exchange *x)
+{
+    x->state = EXCHANGE_QUEUED;
+    x->begun = clock_now(e->clock);
+    insert_before(&x->lane->queued, x, NULL);
+    e->busy++;
+}
+
+static void end(struct engine *e, struct exchange *x)
+{
+    x->state = EXCHANGE_ENDED;
+    insert_before(&e->ended, x, NULL);
+}
+
+static void wait_to_resend(struct engine *e, struct exchange *x, double seconds)
+{
+    x->state = EXCHANGE_WAITING;
+    x->due = clock_now(e->clock) + seconds;
+    x->waited += seconds;
+    struct exchange *later = e->waiting.first;
+    while (later != NULL && later->due <= x->due)
+        later = later->next;
+    insert_before(&e->waiting, x, later);
+}
+
+/* The outcome is what counts; an attempt that cannot be noted stops nothing here:
+ * the journal is dead then, and the next commit says so. */
+static void note_attempt(struct engine *e, const struct exchange *x, double wait)
+{
+    static const char *const classes[] = {"done", "refused", "rejected", "not sent", "ambiguous"};
+    struct journal_attempt attempt = {classes[x->outcome], (int)x->transfer.reply.status, wait};
+    if (x->op != 0 && e->journal != NULL)
+        (void)journal_attempt(e->journal, x->op, &attempt);
+}
+
+/* Whether another server is asked at once. A write goes on to it only while no
+ * server can have seen it; a read also when this one failed. */
+static bool goes_elsewhere(struct exchange *x)
+{
+    switch (x->transfer.reply.fault) {
+    case FAULT_NONE:
+    case FAULT_RESOLVE:
+    case FAULT_CONNECT:
+    case FAULT_TIMEOUT:
+    case FAULT_CLOSED:
+    case FAULT_PROTOCOL:
+        break;
+    default:
+        return false;
+    }
+    bool unseen = x->outcome == OUTCOME_NOT_SENT && !(x->writes && x->doubt);
+    bool may = unseen || (x->outcome == OUTCOME_AMBIGUOUS && !x->writes);
+    return may && !x->last && x->elsewhere != NULL && x->elsewhere(x);
+}
+
+/* An attempt has ended: tells the pace, and ends the exchange or lets it wait
+ * for the next one. */
+static void attempted(struct engine *e, struct exchange *x)
+{
+    struct reply *reply = &x->transfer.reply;
+    if (reply->fault == FAULT_CANCELLED) {
+        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+        x->outcome = reply->sent == SENT_NO ? OUTCOME_NOT_SENT : OUTCOME_AMBIGUOUS;
+        x->doubt |= x->outcome == OUTCOME_AMBIGUOUS;
+        end(e, x);
+        return;
+    }
+    x->outcome = retry_classify(reply);
+    x->doubt |= x->outcome == OUTCOME_AMBIGUOUS;
+    if (goes_elsewhere(x)) {
+        /* That one server of several is down is not held against all of them. */
+        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+        note_attempt(e, x, 0);
+        log_line(LOG_INFO, "%s %s: asking here now", x->transfer.request.method,
+                 buffer_text(&x->transfer.request.url));
+        wait_to_resend(e, x, 0);
+        return;
+    }
+    pace_ended(x->lane->pace, &x->slot, x->outcome, reply);
+    if (x->outcome == OUTCOME_DONE || x->outcome == OUTCOME_REFUSED) {
+        end(e, x);
+        return;
+    }
+    x->past.elapsed = clock_now(e->clock) - x->begun;
+    struct retry_decision decision =
+        retry_decide(&x->policy, e->clock, x->outcome, reply, &x->past, x->resend);
+    x->why = decision.why;
+    x->wait = decision.wait;
+    x->paused = decision.pause;
+    if (!decision.again || x->last) {
+        end(e, x);
+        return;
+    }
+    note_attempt(e, x, decision.wait);
+    if (decision.counts)
+        x->past.attempts++;
+    else
+        x->past.throttles++;
+    log_line(LOG_INFO, "%s %s: %s; attempt %d in %.1f s", x->transfer.request.method,
+             buffer_text(&x->transfer.request.url), decision.why, x->attempts + 1, decision.wait);
+    wait_to_resend(e, x, decision.wait);
+}
+
+static void collect(struct engine *e)
+{
+    struct transfer *t;
+    while ((t = e->transport->take(e->transport)) != NULL)
+        attempted(e, t->owner);
+}
+
+static void end_unsent(struct engine *e, struct exchange *x, enum fault fault, const char *why)
+{
+    struct reply *reply = &x->transfer.reply;
+    reply->fault = fault;
+    reply->sent = x->doubt ? SENT_MAYBE : SENT_NO;
+    snprintf(reply->message, sizeof reply->message, "%.255s", why);
+    x->outcome = x->doubt ? OUTCOME_AMBIGUOUS : OUTCOME_NOT_SENT;
+    end(e, x);
+}
+
+static const char cancelled_unsent[] = "cancelled before it was sent";
+
+void engine_cancel(struct engine *e, struct exchange *x)
+{
+    if (x->state == EXCHANGE_QUEUED) {
+        detach(&x->lane->queued, x);
+        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+        end_unsent(e, x, FAULT_CANCELLED, cancelled_unsent);
+    } else if (x->state == EXCHANGE_WAITING) {
+        detach(&e->waiting, x);
+        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+        end_unsent(e, x, FAULT_CANCELLED, cancelled_unsent);
+    } else if (x->state == EXCHANGE_UNDER_WAY) {
+        e->transport->cancel(e->transport, &x->transfer);
+        collect(e);
+    }
+}
+
+void engine_drain(struct engine *e, struct exchange *x)
+{
+    x->last = true;
+    if (x->state != EXCHANGE_UNDER_WAY || !x->writes)
+        engine_cancel(e, x);
+}
+
+void engine_withdraw(struct engine *e, struct exchange *x)
+{
+    engine_cancel(e, x);
+    if (x->state == EXCHANGE_ENDED) {
+        detach(&e->ended, x);
+        x->state = EXCHANGE_IDLE;
+        e->busy--;
+    }
+}
+
+static double sooner(double a, double b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* What is due goes before what has not been tried yet: it is the older promise. */
+static double requeue_due(struct engine *e)
+{
+    double now = clock_now(e->clock);
+    struct exchange *x;
+    while ((x = e->waiting.first) != NULL && x->due <= now) {
+        detach(&e->waiting, x);
+        x->state = EXCHANGE_QUEUED;
+        insert_before(&x->lane->queued, x, x->lane->queued.first);
+    }
+    return x != NULL ? x->due - now : -1;
+}
+
+void engine_set_journal(struct engine *e, struct journal *j)
+{
+    e->journal = j;
+}
+
+bool engine_commit(struct engine *e)
+{
+    return e->journal == NULL || journal_commit(e->journal);
+}
+
+/* Makes room to remember that the operation was sent. */
+static bool remember(struct engine *e, int64_t op)
+{
+    size_t at = (size_t)op;
+    if (at < e->sent_size)
+        return true;
+    size_t size = 2 * at + 64;
+    unsigned char *sent = realloc(e->sent, size);
+    if (sent == NULL)
+        return false;
+    memset(sent + e->sent_size, 0, size - e->sent_size);
+    e->sent = sent;
+    e->sent_size = size;
+    return true;
+}
+
+int engine_sends(const struct engine *e, int64_t op)
+{
+    return op > 0 && (size_t)op < e->sent_size ? e->sent[op] : 0;
+}
+
+static bool may_send(struct engine *e, const struct exchange *x)
+{
+    return x->op == 0
+           || (e->journal != NULL && journal_may_send(e->journal, x->op) && remember(e, x->op));
+}
+
+/* Starts what the lane's pace lets go; the seconds until it may let go more, or
+ * negative when only an end can change that. */
+static double start_queued(struct engine *e, struct lane *lane)
+{
+    struct exchange *x;
+    while ((x = lane->queued.first) != NULL) {
+        if (!may_send(e, x)) {
+            detach(&lane->queued, x);
+            pace_ended(lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+            end_unsent(e, x, FAULT_UNRECORDED,
+                       e->journal != NULL ? journal_fault(e->journal)->message
+                                          : "there is no journal for it");
+            continue;
+        }
+        double ask = pace_ask(lane->pace, &x->slot);
+        if (ask != 0)
+            return ask;
+        detach(&lane->queued, x);
+        x->state = EXCHANGE_UNDER_WAY;
+        x->attempts++;
+        if (x->op != 0)
+            e->sent[x->op] = (unsigned char)(e->sent[x->op] + (e->sent[x->op] < 255));
+        e->transport->start(e->transport, &x->transfer);
+    }
+    return -1;
+}
+
+int engine_wait(struct engine *e, double seconds)
+{
+    /* What it could not make durable is not sent: may_send asks it again. */
+    (void)engine_commit(e);
+    seconds = sooner(requeue_due(e), seconds);
+    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next)
+        seconds = sooner(start_queued(e, lane), seconds);
+    /* Whoever reads along sees what was said before the wait. */
+    (void)log_release(STDOUT_FILENO);
+    (void)log_release(STDERR_FILENO);
+    int failure = e->transport->wait(e->transport, e->ended.first != NULL ? 0 : seconds);
+    collect(e);
+    return failure;
+}
+
+void engine_wake(struct engine *e)
+{
+    e->transport->wake(e->transport);
+}
+
+struct exchange *engine_take(struct engine *e)
+{
+    struct exchange *x = e->ended.first;
+    if (x != NULL) {
+        detach(&e->ended, x);
+        x->state = EXCHANGE_IDLE;
+        e->busy--;
+    }
+    return x;
+}
+
+size_t engine_busy(const struct engine *e)
+{
+    return e->busy;
+}
+
+void lane_pace(struct lane *lane, struct pace_state *out)
+{
+    pace_state(lane->pace, out);
+}
+
+void engine_pace(struct engine *e, struct pace_state *out)
+{
+    memset(out, 0, sizeof *out);
+    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next) {
+        struct pace_state state;
+        pace_state(lane->pace, &state);
+        bool worst = state.wait > out->wait || out->limit == 0;
+        int in_flight = out->in_flight + state.in_flight;
+        if (worst)
+            *out = state;
+        out->in_flight = in_flight;
+    }
+}
+
+struct clock *engine_clock(struct engine *e)
+{
+    return e->clock;
+}

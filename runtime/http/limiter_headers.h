@@ -1,0 +1,76 @@
+/* rate_mirror: a server that sends X-RateLimit-*, kept up to date between its
+ * answers; private to rate.c.
+ *
+ * What may be sent is what it last said to remain, less what was sent since, plus
+ * what has come back. Whole seconds in the headers are too coarse for the last, so
+ * it is measured: a token bucket lets it flow, a fixed window gives all of it back
+ * at once, and the moment of that is learned. */
+#ifndef KELP_HTTP_LIMITER_HEADERS_H
+#define KELP_HTTP_LIMITER_HEADERS_H
+
+#include "http/retry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A place in the sequence of sends: time and number of the last one before it. */
+struct rate_point {
+    double at;
+    uint64_t number;
+};
+
+/* A fixed window, once two of its ends were seen. */
+struct rate_window {
+    bool seen, known;       /* one end; two or more */
+    double low, high;       /* between them lay the last end */
+    double length;          /* seconds */
+    double flowed;          /* requests that came back otherwise since that end */
+    double watched;         /* seconds in which they could have */
+};
+
+struct rate_mirror {
+    bool shown;             /* anything at all */
+    struct retry_limits limits; /* of the newest answer */
+    struct rate_point newest;   /* and its request */
+    struct rate_point held_at;  /* `held` could be sent then; from the newest answer … */
+    double held;            /* … or from the end of a window since */
+    int silent;             /* sent since then, and ended without showing limits */
+    struct rate_point anchor; /* where the measurement under way began */
+    double anchor_remaining;
+    double depth;           /* the most that `remaining` was seen to be */
+    bool full;              /* seen full since the anchor */
+    uint64_t stopped;       /* by a refusal: measure from behind this number on */
+    bool measured;          /* `refill` is more than a try */
+    double refill;          /* requests a second that flow back */
+    struct rate_window window;
+};
+
+/* The answer to the request at `seen` showed limits; `lag`: seconds that it took. */
+void mirror_shown(struct rate_mirror *m, struct rate_point seen,
+                  const struct retry_limits *limits, double lag);
+
+/* The request of that number ended without showing limits: it was lost, or is of a
+ * kind that the server does not count. Either way nothing more will come of it. */
+void mirror_silent(struct rate_mirror *m, uint64_t number);
+
+/* The server refused although the mirror let it pass; `now` holds the number of the
+ * last send. */
+void mirror_refused(struct rate_mirror *m, struct rate_point now);
+
+/* To be called before the next two; `now` holds the number of the last send. */
+void mirror_turn(struct rate_mirror *m, struct rate_point now);
+
+/* Nothing has been sent for `idle` seconds. What is believed to be under way still
+ * would else count for ever if its answer was lost, or came out of order. */
+void mirror_rest(struct rate_mirror *m, struct rate_point now, double idle);
+
+/* Requests a second that spend what is there evenly. */
+double mirror_rate(const struct rate_mirror *m, struct rate_point now);
+
+/* Seconds until mirror_rate jumps; infinite: not known. */
+double mirror_next(const struct rate_mirror *m, double now);
+
+/* Seconds until one may be sent at all. */
+double mirror_wait(const struct rate_mirror *m, struct rate_point now);
+
+#endif

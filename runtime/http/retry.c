@@ -1,0 +1,251 @@
+#include "http/retry.h"
+
+#include "base/clock.h"
+#include "http/http_date.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+/* Anything above is an epoch, milliseconds or nonsense, not a wait. */
+static const double longest_sensible = 1e9;
+
+/* A random backoff may be next to nothing; a loop of those would be a spin. */
+static const double least_wait = 0.01;
+
+/* Error texts are short; a large body is not one. */
+enum { TEXT_SEARCHED = 64 * 1024 };
+
+/* --- classes --- */
+
+static bool says(const struct reply *reply, const char *phrase)
+{
+    size_t length = strlen(phrase), size = reply->body.size;
+    if (size > TEXT_SEARCHED)
+        size = TEXT_SEARCHED;
+    for (size_t i = 0; i + length <= size; i++)
+        if (strncasecmp(reply->body.data + i, phrase, length) == 0)
+            return true;
+    return false;
+}
+
+/* Kafka Connect's words for "the workers are busy with themselves, ask later". */
+static bool says_rebalance(const struct reply *reply)
+{
+    static const char *const phrases[] = {
+        "stale configuration",       "no known leader",           "conflicting operation",
+        "a rebalance is expected",   "rebalance is in progress",  "rebalance in progress",
+        "a rebalance is underway",   "a rebalance was underway",  "worker rebalance",
+    };
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
+        if (says(reply, phrases[i]))
+            return true;
+    return false;
+}
+
+/* 409 is at least three things. A name may be quoted in the text, so "already
+ * exists" comes first: the connector may be called "rebalance". */
+static enum outcome classify_conflict(const struct reply *reply)
+{
+    if (says(reply, "already exists"))
+        return OUTCOME_REFUSED;
+    if (says_rebalance(reply) || says(reply, "rebalance"))
+        return OUTCOME_REJECTED;
+    return OUTCOME_AMBIGUOUS;
+}
+
+static enum outcome classify_status(const struct reply *reply)
+{
+    long status = reply->status;
+    if (status >= 200 && status < 300)
+        return OUTCOME_DONE;
+    if (status == 429)
+        return OUTCOME_REJECTED;
+    if (status == 409)
+        return classify_conflict(reply);
+    /* A worker that tells at what it was when a request's time was up has taken the
+     * request, and may still carry it out. */
+    if (status == 500 && says_rebalance(reply) && !says(reply, "request timed out"))
+        return OUTCOME_REJECTED;
+    if (status == 408 || status >= 500 || status < 200)
+        return OUTCOME_AMBIGUOUS;
+    return OUTCOME_REFUSED;
+}
+
+enum outcome retry_classify(const struct reply *reply)
+{
+    if (reply->fault == FAULT_NONE)
+        return classify_status(reply);
+    /* As if the server had refused for its limits: it comes back when there is room. */
+    if (reply->fault == FAULT_SCARCE && reply->sent == SENT_NO)
+        return OUTCOME_REJECTED;
+    return reply->sent == SENT_NO ? OUTCOME_NOT_SENT : OUTCOME_AMBIGUOUS;
+}
+
+/* --- hints --- */
+
+/* A decimal number without sign or exponent. strtod would take far more, and
+ * depends on the locale. */
+static bool parse_number(const char *text, size_t size, double *number)
+{
+    double value = 0, place = 1;
+    bool digits = false, fraction = false;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '.' && digits && !fraction && i + 1 < size) {
+            fraction = true;
+        } else if (text[i] < '0' || text[i] > '9') {
+            return false;
+        } else if (fraction) {
+            place /= 10;
+            value += (text[i] - '0') * place;
+        } else {
+            digits = true;
+            value = value * 10 + (text[i] - '0');
+        }
+    }
+    if (!digits || !(value <= longest_sensible))
+        return false;
+    *number = value;
+    return true;
+}
+
+static double header_number(const struct reply *reply, const char *name)
+{
+    size_t size;
+    double value;
+    const char *text = reply_header(reply, name, &size);
+    return text != NULL && parse_number(text, size, &value) ? value : -1;
+}
+
+/* Seconds from the server's own "now", if it says that, to the date. */
+static bool parse_date(const struct reply *reply, struct clock *clock, const char *text,
+                       size_t size, double *seconds)
+{
+    double wall = clock_wall(clock), then, now = wall;
+    if (!http_date_parse(text, size, wall, &then))
+        return false;
+    const char *date = reply_header(reply, "Date", &size);
+    if (date == NULL || !http_date_parse(date, size, wall, &now))
+        now = wall;
+    if (then - now > longest_sensible)
+        return false;
+    *seconds = then > now ? then - now : 0;
+    return true;
+}
+
+bool retry_limits(const struct reply *reply, struct retry_limits *limits)
+{
+    limits->limit = header_number(reply, "X-RateLimit-Limit");
+    limits->remaining = header_number(reply, "X-RateLimit-Remaining");
+    limits->reset = header_number(reply, "X-RateLimit-Reset");
+    return limits->remaining >= 0;
+}
+
+bool retry_hint(const struct reply *reply, struct clock *clock, double *seconds)
+{
+    size_t size;
+    const char *text = reply_header(reply, "Retry-After", &size);
+    if (text != NULL && (parse_number(text, size, seconds) ||
+                         parse_date(reply, clock, text, size, seconds)))
+        return true;
+    struct retry_limits limits;
+    retry_limits(reply, &limits);
+    if (limits.reset < 0 || (reply->status != 429 && limits.remaining != 0))
+        return false;
+    *seconds = limits.reset;
+    return true;
+}
+
+/* --- decisions --- */
+
+struct retry_policy retry_policy_default(void)
+{
+    return (struct retry_policy){ .attempts = 4, .base = 0.25, .cap = 20, .throttle_base = 1,
+                                  .throttle_cap = 60, .deadline = 900, .longest_hint = 300 };
+}
+
+static double full_jitter(struct clock *clock, double base, double cap, int doublings)
+{
+    double most = ldexp(base, doublings < 60 ? doublings : 60);
+    return clock_fraction(clock) * (most < cap ? most : cap);
+}
+
+/* Why another try cannot end differently or is not wanted, or NULL. */
+static const char *hopeless(enum fault fault)
+{
+    switch (fault) {
+    case FAULT_TLS:
+        return "no trusted connection";
+    case FAULT_REFUSED:
+        return "this side does not send it";
+    case FAULT_TOO_LARGE:
+        return "the reply is too large";
+    case FAULT_CANCELLED:
+        return "cancelled";
+    case FAULT_MEMORY:
+        return "out of memory";
+    default:
+        return NULL;
+    }
+}
+
+static struct retry_decision no(const char *why)
+{
+    return (struct retry_decision){ .why = why };
+}
+
+static const char *reason(enum outcome outcome, const struct reply *reply)
+{
+    if (reply->fault == FAULT_SCARCE)
+        return "too few file descriptors";
+    if (outcome == OUTCOME_REJECTED)
+        return reply->status == 429 ? "rate limit" : "rebalance";
+    if (outcome == OUTCOME_NOT_SENT)
+        return "could not be sent";
+    return reply->fault == FAULT_NONE ? "server failure" : "lost answer";
+}
+
+struct retry_decision retry_decide(const struct retry_policy *policy, struct clock *clock,
+                                   enum outcome outcome, const struct reply *reply,
+                                   const struct retry_past *past, bool repeatable)
+{
+    if (outcome == OUTCOME_DONE)
+        return no("done");
+    if (outcome == OUTCOME_REFUSED)
+        return no("refused");
+    const char *why = hopeless(reply->fault);
+    if (why != NULL)
+        return no(why);
+    if (outcome == OUTCOME_AMBIGUOUS && !repeatable)
+        return no("it may have been done");
+
+    struct retry_decision d = { .why = reason(outcome, reply) };
+    bool throttled = outcome == OUTCOME_REJECTED;
+    double hint = 0;
+    bool hinted = retry_hint(reply, clock, &hint);
+    d.counts = !throttled;
+    if (d.counts && past->attempts + 1 >= policy->attempts) {
+        d.why = "all attempts are used up";
+        return d;
+    }
+    if (hinted && hint > policy->longest_hint) {
+        d.why = "the server wants a longer pause";
+        d.wait = hint;
+        d.pause = true;
+        return d;
+    }
+    if (hinted && hint > 0)
+        d.wait = hint * (1 + 0.1 * clock_fraction(clock));
+    else if (throttled)
+        d.wait = full_jitter(clock, policy->throttle_base, policy->throttle_cap, past->throttles);
+    else
+        d.wait = full_jitter(clock, policy->base, policy->cap, past->attempts);
+    if (d.wait < least_wait)
+        d.wait = least_wait;
+    if (policy->deadline > 0 && past->elapsed + d.wait > policy->deadline) {
+        d.why = "the deadline would pass";
+        return d;
+    }
+    d.again = true;
+    return d;
+}

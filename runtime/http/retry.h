@@ -1,0 +1,69 @@
+/* retry: what the end of an exchange means, and whether and when to send it
+ * again. Functions of their arguments: nothing is kept, nothing waits. */
+#ifndef KELP_HTTP_RETRY_H
+#define KELP_HTTP_RETRY_H
+
+#include "http/transport.h"
+
+#include <stdbool.h>
+
+struct clock;
+
+enum outcome {
+    OUTCOME_DONE,      /* 2xx: whether the body is what it should be is not known here */
+    OUTCOME_REFUSED,   /* a final no; nothing was done */
+    OUTCOME_REJECTED,  /* not now; nothing was done, any method may be sent again */
+    OUTCOME_NOT_SENT,  /* no byte of it left this machine */
+    OUTCOME_AMBIGUOUS  /* it may have been done, or may still be */
+};
+
+enum outcome retry_classify(const struct reply *reply);
+
+struct retry_policy {
+    int attempts;         /* sends that count, the first one included */
+    double base, cap;     /* seconds: backoff after a failure */
+    double throttle_base, throttle_cap; /* after a REJECTED without a hint */
+    double deadline;      /* seconds for all of it, waits included; 0: no limit */
+    double longest_hint;  /* seconds; a longer one is for the user to decide */
+};
+
+/* 4 attempts; 0.25 s doubling to 20 s; 1 s doubling to 60 s; 15 min; 5 min. */
+struct retry_policy retry_policy_default(void);
+
+/* What has gone before; the caller keeps it for each exchange, from zero. */
+struct retry_past {
+    int attempts;   /* decisions so far that counted */
+    int throttles;  /* decisions so far that did not */
+    double elapsed; /* seconds since the first send */
+};
+
+struct retry_decision {
+    bool again;
+    double wait;     /* seconds until then; with `pause`, those that the server named */
+    const char *why; /* an English phrase for the progress line and the log; a constant */
+    bool counts;     /* one of policy.attempts is used up */
+    bool pause;      /* not again in this run: the server named a time too far away */
+};
+
+/* `repeatable`: sending it twice has the effect of sending it once. */
+struct retry_decision retry_decide(const struct retry_policy *policy, struct clock *clock,
+                                   enum outcome outcome, const struct reply *reply,
+                                   const struct retry_past *past, bool repeatable);
+
+/* The seconds after which the server wants to be asked again: Retry-After, else
+ * X-RateLimit-Reset when the status is 429 or nothing remains. Never negative,
+ * never above 1e9: such a value is a mistake and counts as absent, like all that
+ * is not exactly one number or one HTTP-date. */
+bool retry_hint(const struct reply *reply, struct clock *clock, double *seconds);
+
+/* X-RateLimit-*, each -1 when it is absent or no number from 0 to 1e9. */
+struct retry_limits {
+    double limit;     /* requests in a window, or the depth of a bucket */
+    double remaining; /* of them */
+    double reset;     /* seconds from the reply until all of them are back */
+};
+
+/* True when at least `remaining` is there. */
+bool retry_limits(const struct reply *reply, struct retry_limits *limits);
+
+#endif

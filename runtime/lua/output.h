@@ -1,0 +1,28 @@
+/* output: what makes standard output and standard error pass the redactor,
+ * whoever writes to them through stdio: io.write, io.stderr:write, a usage text,
+ * a library's complaint. print and the log go there by themselves (base/log). */
+#ifndef KELP_LUA_OUTPUT_H
+#define KELP_LUA_OUTPUT_H
+
+#include <lua.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Puts streams in the place of stdin, stdout and stderr: what is written to the
+ * last two is redacted, and reading from the first lets go what they hold back.
+ * Once, before anything is written. False when out of memory. */
+bool output_open(void);
+
+/* The stream over the descriptor 0, 1 or 2 itself, for a line editor: what goes
+ * there is not redacted. */
+FILE *output_direct(int fd);
+
+/* Writes everything that is buffered or held back. Also done at exit. */
+void output_flush(void);
+
+/* Makes io.flush and FILE:flush let go what is held back. After luaL_openlibs.
+ * [-0, +0, e] */
+void output_install(lua_State *L);
+
+#endif

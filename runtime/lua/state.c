@@ -1,0 +1,441 @@
+#include "lua/state.h"
+
+#include "base/clock.h"
+#include "secret/log.h"
+#include "base/pool.h"
+#include "http/exchange.h"
+#include "journal/journal.h"
+#include "http/transport.h"
+#include "lua/embedded.h"
+#include "session/session.h"
+#include "options.h"
+#include "lua/output.h"
+#include "lua/error.h"
+#include "lua/json.h"
+#include "kelp.h"
+#include "lua/interrupt.h"
+#include "lua/task.h"
+
+#include <lauxlib.h>
+#include <lua-cjson.h>
+#include <lualib.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct host {
+    lua_State *L;
+    struct clock clock;          /* of a host_new */
+    struct transport *transport; /* likewise: owned; NULL when it is the caller's */
+    struct engine *engine;
+    struct pool *pool;           /* the Lua state's memory; NULL: it has the caller's */
+    struct journaling journaling;
+};
+
+struct journaling *host_journaling(struct host *h)
+{
+    return &h->journaling;
+}
+
+lua_State *host_state(struct host *h)
+{
+    return h->L;
+}
+
+/* Removes the entries of a search path that do not start at the root: stock Lua
+ * would load code from whatever folder it is started in. [-0, +0, m] */
+static void strip_relative(lua_State *L, int package, const char *field)
+{
+    lua_getfield(L, package, field);
+    const char *path = lua_tostring(L, -1);
+    luaL_Buffer kept;
+    luaL_buffinit(L, &kept);
+    for (const char *entry = path; entry != NULL && *entry != '\0';) {
+        size_t size = strcspn(entry, ";");
+        if (*entry == '/') {
+            luaL_addlstring(&kept, entry, size);
+            luaL_addchar(&kept, ';');
+        }
+        entry += size + (entry[size] == ';');
+    }
+    luaL_pushresult(&kept);
+    size_t size;
+    const char *text = lua_tolstring(L, -1, &size);
+    lua_pushlstring(L, text, size > 0 ? size - 1 : 0);
+    lua_setfield(L, package, field);
+    lua_pop(L, 2);
+}
+
+static void prepend_path(lua_State *L, const char *folder)
+{
+    /* Not the global: a restricted script's globals have none. */
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, LUA_LOADLIBNAME);
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", folder, folder, lua_tostring(L, -1));
+    lua_setfield(L, -3, "path");
+    lua_pop(L, 3);
+}
+
+void host_add_folder(lua_State *L, const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real == NULL)
+        return; /* opening the script will say why */
+    char *slash = strrchr(real, '/');
+    if (slash == real)
+        slash++;
+    *slash = '\0';
+    lua_pushstring(L, real);
+    free(real);
+    prepend_path(L, lua_tostring(L, -1));
+    lua_pop(L, 1);
+}
+
+/* print, through the redactor. What io.write has buffered goes first, so that
+ * the order is the script's. */
+static int print(lua_State *L)
+{
+    int n = lua_gettop(L);
+    luaL_Buffer line;
+    for (int i = 1; i <= n; i++) {
+        luaL_tolstring(L, i, NULL);
+        lua_replace(L, i);
+    }
+    luaL_buffinit(L, &line);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&line, '\t');
+        lua_pushvalue(L, i);
+        luaL_addvalue(&line);
+    }
+    luaL_addchar(&line, '\n');
+    luaL_pushresult(&line);
+    size_t size;
+    const char *text = lua_tolstring(L, -1, &size);
+    fflush(stdout);
+    int failure = log_write(STDOUT_FILENO, text, size);
+    if (failure != 0)
+        return luaL_error(L, "cannot write to standard output: %s", strerror(failure));
+    return 0;
+}
+
+static int load_kelp(lua_State *L)
+{
+    if (embedded_load(L, "kelp/init") != LUA_OK)
+        return lua_error(L);
+    lua_pushliteral(L, "kelp");
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+static void set_settings(lua_State *L, const struct options *o)
+{
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, o->json_output ? "json" : "text");
+    lua_setfield(L, -2, "output");
+    /* Tables fit the terminal; whoever reads a pipe gets them whole. */
+    struct winsize window;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 &&
+        window.ws_col > 0)
+        lua_pushinteger(L, window.ws_col);
+    else
+        lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "width");
+    if (o->plan) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "plan");
+    }
+    if (o->resume != NULL) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "resumed");
+    }
+    if (o->timeout > 0) {
+        lua_pushnumber(L, o->timeout);
+        lua_setfield(L, -2, "timeout");
+    }
+    if (o->concurrency > 0) {
+        lua_pushinteger(L, o->concurrency);
+        lua_setfield(L, -2, "concurrency");
+    }
+    if (o->rate > 0) {
+        lua_pushnumber(L, o->rate);
+        lua_setfield(L, -2, "rate");
+    }
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "kelp.settings");
+    lua_pop(L, 2);
+}
+
+static int set_up(lua_State *L)
+{
+    struct host *h = lua_touserdata(L, 1);
+    const struct options *o = lua_touserdata(L, 2);
+    lua_settop(L, 0);
+    /* LUA_PATH and LUA_CPATH are obeyed, but for their relative entries. */
+    luaL_openlibs(L);
+    output_install(L);
+    lua_getglobal(L, LUA_LOADLIBNAME);
+    strip_relative(L, 1, "path");
+    strip_relative(L, 1, "cpath");
+    lua_settop(L, 0);
+    prepend_path(L, KELP_SHARE);
+    embedded_install(L);
+    lua_pushcfunction(L, print);
+    lua_setglobal(L, "print");
+
+    luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, luaopen_cjson);
+    lua_setfield(L, -2, "cjson");
+    lua_pushcfunction(L, load_kelp);
+    lua_setfield(L, -2, "kelp");
+    lua_settop(L, 0);
+
+    task_open(L, h->engine);
+    run_open(L, h->engine, &h->journaling.settings);
+    set_settings(L, o);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    kelp_push_raw(L, h->engine);
+    lua_setfield(L, -2, "kelp.raw");
+    return 0;
+}
+
+/* Under AddressSanitizer each block is malloc's, so that it sees all of them. */
+#if defined(__SANITIZE_ADDRESS__)
+#define POOLED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POOLED 0
+#endif
+#endif
+#ifndef POOLED
+#define POOLED 1
+#endif
+
+static void *allocate_pooled(void *pool, void *block, size_t old, size_t size)
+{
+    if (POOLED)
+        return pool_resize(pool, block, old, size);
+    if (size > 0)
+        return realloc(block, size);
+    free(block);
+    return NULL;
+}
+
+static int panic(lua_State *L)
+{
+    const char *message = lua_tostring(L, -1);
+    log_line(LOG_ERROR, "unprotected error in a call to Lua: %s",
+             message != NULL ? message : "not a string");
+    return 0;
+}
+
+static struct host *fail(struct host *h, const char *fault, char **why)
+{
+    *why = strdup(fault != NULL ? fault : "unknown error");
+    host_free(h);
+    return NULL;
+}
+
+/* Takes the host over: it is freed when that fails. */
+static struct host *open_over(struct host *h, struct transport *transport, struct clock *clock,
+                              const struct options *options, lua_Alloc allocate,
+                              void *allocate_data, char **why)
+{
+    journaling_init(&h->journaling, options, clock);
+    h->engine = engine_new(transport, clock);
+    if (h->engine == NULL)
+        return fail(h, "not enough memory", why);
+    if (allocate == NULL) {
+        h->pool = pool_new();
+        if (h->pool == NULL)
+            return fail(h, "not enough memory", why);
+        allocate = allocate_pooled;
+        allocate_data = h->pool;
+    }
+    h->L = lua_newstate(allocate, allocate_data);
+    if (h->L == NULL)
+        return fail(h, "not enough memory", why);
+    lua_atpanic(h->L, panic);
+    lua_gc(h->L, LUA_GCGEN, 0, 0);
+    lua_pushcfunction(h->L, set_up);
+    lua_pushlightuserdata(h->L, h);
+    lua_pushlightuserdata(h->L, (void *)options);
+    if (lua_pcall(h->L, 2, 0, 0) != LUA_OK)
+        return fail(h, lua_tostring(h->L, -1), why);
+    return h;
+}
+
+struct host *host_new(const struct options *options, lua_Alloc allocate, void *allocate_data,
+                      char **why)
+{
+    *why = NULL;
+    const char *fault = "not enough memory";
+    struct host *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return fail(NULL, fault, why);
+    clock_system(&h->clock);
+    h->transport = transport_curl(&fault);
+    if (h->transport == NULL)
+        return fail(h, fault, why);
+    return open_over(h, h->transport, &h->clock, options, allocate, allocate_data, why);
+}
+
+struct host *host_new_over(struct transport *transport, struct clock *clock,
+                           const struct options *options, lua_Alloc allocate,
+                           void *allocate_data, char **why)
+{
+    *why = NULL;
+    struct host *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return fail(NULL, "not enough memory", why);
+    return open_over(h, transport, clock, options, allocate, allocate_data, why);
+}
+
+void host_simulate(struct host *h, const char *url)
+{
+    lua_State *L = h->L;
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "kelp.settings");
+    lua_pushstring(L, url);
+    lua_setfield(L, -2, "sim");
+    lua_pop(L, 2);
+}
+
+void host_free(struct host *h)
+{
+    if (h == NULL)
+        return;
+    if (h->L != NULL) {
+        task_close_all(h->L);
+        struct journal_fault fault;
+        journal_close(run_take_back(h->L), &fault); /* of a run that did not come to its end */
+        lua_close(h->L);
+    }
+    pool_free(h->pool);
+    engine_free(h->engine);
+    if (h->transport != NULL)
+        h->transport->free(h->transport);
+    journaling_free(&h->journaling);
+    free(h);
+}
+
+int host_call(lua_State *L, int nargs)
+{
+    char *traceback = NULL;
+    int status = task_run(L, nargs, &traceback);
+    if (status != LUA_OK && traceback != NULL && lua_type(L, -1) == LUA_TSTRING)
+        lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), traceback);
+    else if (status != LUA_OK)
+        lua_pushvalue(L, -1);
+    free(traceback);
+    if (status != LUA_OK)
+        lua_remove(L, -2);
+    return status;
+}
+
+/* Replaces the error value at 1 by its text. */
+static int error_text(lua_State *L)
+{
+    if (error_is(L, 1)) {
+        lua_getfield(L, 1, "where");
+        luaL_tolstring(L, 1, NULL);
+        if (lua_type(L, 2) == LUA_TSTRING) {
+            lua_pushfstring(L, "%s: %s", lua_tostring(L, 2), lua_tostring(L, 3));
+        }
+        return 1;
+    }
+    if (!lua_isstring(L, 1) && !luaL_getmetafield(L, 1, "__tostring"))
+        lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+    else
+        luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+bool host_has_raised(lua_State *L)
+{
+    bool raised = lua_getfield(L, LUA_REGISTRYINDEX, "kelp.raised") != LUA_TNIL;
+    lua_pop(L, 1);
+    return raised;
+}
+
+int host_report(lua_State *L)
+{
+    int code = 1;
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.raised");
+    if (error_is(L, -1)) {
+        lua_getfield(L, -1, "kind");
+        const char *kind = lua_tostring(L, -1);
+        if (kind != NULL && strcmp(kind, "unknown_outcome") == 0)
+            code = 4;
+        lua_pop(L, 1);
+    }
+    if (interrupt_pending())
+        code = interrupt_is_limit() ? 1 : 130;
+    lua_pushcfunction(L, error_text);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        lua_pushliteral(L, "(the error value cannot be shown)");
+    }
+    log_line(LOG_ERROR, "%s", lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return code;
+}
+
+int host_run(lua_State *L, int nargs)
+{
+    int base = lua_gettop(L) - nargs;
+    if (host_call(L, nargs) != LUA_OK)
+        return host_report(L);
+    int code = 0;
+    if (lua_gettop(L) >= base && lua_isinteger(L, base)) {
+        lua_Integer n = lua_tointeger(L, base);
+        code = n >= 0 && n <= 255 ? (int)n : 1;
+    }
+    lua_settop(L, base - 1);
+    return code;
+}
+
+int host_audit(lua_State *L, int code)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "kelp.reconcile") != LUA_TTABLE || interrupt_pending()) {
+        lua_pop(L, 2);
+        return code;
+    }
+    lua_getfield(L, -1, "audit");
+    int base = lua_gettop(L);
+    if (host_call(L, 0) != LUA_OK) {
+        int failure = host_report(L);
+        lua_settop(L, base - 3);
+        return failure;
+    }
+    bool doubles = lua_tointeger(L, base) > 0;
+    lua_settop(L, base - 3);
+    return interrupt_pending() ? interrupt_is_limit() ? 1 : 130 : doubles ? 4 : code;
+}
+
+int host_plan(lua_State *L, int code)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "kelp.plan") != LUA_TTABLE) {
+        lua_pop(L, 2);
+        return code;
+    }
+    lua_getfield(L, -1, "finish");
+    int base = lua_gettop(L);
+    if (host_call(L, 0) != LUA_OK) {
+        int failure = host_report(L);
+        lua_settop(L, base - 3);
+        return failure;
+    }
+    bool changes = lua_tointeger(L, base) > 0;
+    lua_settop(L, base - 3);
+    return changes && code == 0 ? 3 : code;
+}

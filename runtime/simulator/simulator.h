@@ -1,0 +1,44 @@
+/* simulator: the provider models of scripts/simulator/ behind libmicrohttpd, on
+ * a loopback port, over real HTTP.
+ *
+ * One thread runs the HTTP daemon and a Lua state of its own that holds the
+ * models; nothing is shared with the state that runs scripts. */
+#ifndef KELP_SIMULATOR_SIMULATOR_H
+#define KELP_SIMULATOR_SIMULATOR_H
+
+#include <stdbool.h>
+
+struct simulator;
+
+struct simulator_options {
+    int port;              /* 0: the kernel chooses */
+    double latency;        /* seconds before each reply */
+    double provisioning;   /* seconds until a new connector runs */
+    double rate;           /* requests a second before 429; 0: no limit */
+    double lag;            /* seconds that reads are behind */
+    long long seed;        /* of ids and faults; 0: 1 */
+    const char *faults;    /* what goes wrong: KIND=RATE,… as scripts/simulator/faults.lua has
+                            * it, or the name of a JSON file (no '=' in it), or NULL */
+    const char *state;     /* JSON file to load at the start and save at the end, or NULL */
+};
+
+void simulator_defaults(struct simulator_options *o);
+
+/* Starts it; NULL on failure, with *why set to a message that the caller
+ * frees. */
+struct simulator *simulator_start(const struct simulator_options *o, char **why);
+
+/* "http://127.0.0.1:PORT", owned by s. The providers' base addresses are this
+ * followed by "/confluent" and "/upstash/v2/kafka". */
+const char *simulator_url(const struct simulator *s);
+
+/* Stops it, saves the state file, frees it. Returns false, with *why set as
+ * above, when the state cannot be saved. */
+bool simulator_stop(struct simulator *s, char **why);
+
+/* `kelp sim …`: parses its own options (argv[0] is "sim"), prints the JSON line
+ * with the addresses and serves until SIGINT or SIGTERM. Returns the process's
+ * exit code. */
+int simulator_main(int argc, char **argv);
+
+#endif
