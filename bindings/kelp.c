@@ -32,12 +32,12 @@ static int now(lua_State *L)
     return 1;
 }
 
-/* raw.widen(more): see engine_widen. */
+/* raw.reserve(more): see engine_reserve. */
 static int widen(lua_State *L)
 {
     int more = (int)luaL_checkinteger(L, 1);
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
-    engine_widen(lua_touserdata(L, -1), more);
+    engine_reserve(lua_touserdata(L, -1), more);
     return 0;
 }
 
@@ -134,16 +134,16 @@ void kelp_push_raw(lua_State *L, struct engine *e)
         {"describe", target_describe},
         {"exchange", call_exchange},
         {"backoff", call_backoff},
-        {"pace", call_pace},
-        {"widen", widen},
+        {"limiter_state", call_limiter_state},
+        {"reserve", widen},
         {"check_name", call_check_name},
         {"normalise", config_normalise_call},
         {"changes", config_changes_call},
         {"receive", config_receive_call},
         {"is_mask", config_is_mask_call},
         {"is_injected", config_is_injected_call},
-        {"is_secret_key", veil_is_secret_key},
-        {"secret_key_add", veil_secret_key_add},
+        {"is_secret_key", sensitive_keys_is_call},
+        {"secret_key_add", sensitive_keys_add_call},
         {"redact", secret_redact_call},
         {"error", error_make},
         {"misuse", error_misuse_call},
@@ -171,8 +171,8 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     lua_pushlightuserdata(L, e);
     lua_setfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     luaL_newlib(L, functions);
-    luaL_setfuncs(L, run_functions, 0);
-    luaL_setfuncs(L, runs_functions, 0);
+    luaL_setfuncs(L, writes_functions, 0);
+    luaL_setfuncs(L, run_reader_functions, 0);
     connector_push_metatable(L);
     lua_setfield(L, -2, "connector_metatable");
     target_push_metatable(L);

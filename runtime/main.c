@@ -72,7 +72,7 @@ static void offer_help(lua_State *L)
 
 static int run_repl(lua_State *L, const struct options *o)
 {
-    chunk_require(L, "kelp");
+    script_require(L, "kelp");
     lua_getglobal(L, "kelp");
     offer_help(L);
     repl_greet(o->simulator);
@@ -85,7 +85,7 @@ static int run_repl(lua_State *L, const struct options *o)
 
 struct program {
     const struct options *options;
-    struct host *host;
+    struct state *host;
     int code;
 };
 
@@ -94,15 +94,15 @@ static int protected_main(lua_State *L)
 {
     struct program *p = lua_touserdata(L, 1);
     const struct options *o = p->options;
-    struct journaling *jn = host_journaling(p->host);
+    struct session *jn = state_session(p->host);
     struct options earlier;
     lua_settop(L, 0);
     bool terminal = isatty(STDIN_FILENO);
-    if (o->resume != NULL && !journaling_resume(L, jn))
+    if (o->resume != NULL && !session_resume(L, jn))
         return 0;
     if (o->resume != NULL && o->run == OPTIONS_NONE && o->action_count == 0) {
-        journaling_push_words(L, jn);
-        earlier = chunk_earlier(L, o);
+        session_push_words(L, jn);
+        earlier = script_of_earlier_run(L, o);
         o = &earlier;
     }
     bool bare = o->run == OPTIONS_NONE;
@@ -112,16 +112,16 @@ static int protected_main(lua_State *L)
         return 0;
     }
     if (o->restricted)
-        restricted_enter(L, o->manifest);
-    p->code = chunk_run_actions(L, jn, o);
+        sandbox_enter(L, o->manifest);
+    p->code = script_run_actions(L, jn, o);
     if (p->code == 0 &&
         (!bare || (o->action_count == 0 && !o->version && !o->interactive && !terminal)))
-        p->code = chunk_run(L, jn, o);
+        p->code = script_run(L, jn, o);
     if (o->interactive || (bare && o->action_count == 0 && !o->version && terminal))
         p->code = run_repl(L, o);
-    p->code = host_audit(L, p->code);
+    p->code = state_audit(L, p->code);
     if (o->plan)
-        p->code = host_plan(L, p->code);
+        p->code = state_plan(L, p->code);
     return 0;
 }
 
@@ -147,7 +147,7 @@ static int run(const struct options *o)
     struct simulator *simulator = NULL;
     struct memory memory;
     struct program p = {o, NULL, EXIT_FAILED};
-    p.host = host_new(o, NULL, NULL, &why);
+    p.host = state_new(o, NULL, NULL, &why);
     if (p.host == NULL)
         goto failed;
     if (o->simulator) {
@@ -156,28 +156,28 @@ static int run(const struct options *o)
         simulator = simulator_start(&settings, &why);
         if (simulator == NULL)
             goto failed;
-        host_simulate(p.host, simulator_url(simulator));
+        state_simulate(p.host, simulator_url(simulator));
     }
     catch_interrupt();
-    lua_State *L = host_state(p.host);
+    lua_State *L = state_lua(p.host);
     if (!set_limits(L, o, &memory))
         goto failed;
     lua_pushcfunction(L, protected_main);
     lua_pushlightuserdata(L, &p);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-        p.code = host_report(L);
+        p.code = state_report(L);
     if (interrupt_is_limit() && p.code == 0) {
         log_line(LOG_ERROR, "stopped: %s", interrupt_reason());
         p.code = EXIT_FAILED;
     }
-    p.code = journaling_end(L, host_journaling(p.host), p.code, host_has_raised(L));
+    p.code = session_end(L, state_session(p.host), p.code, state_has_raised(L));
 failed:
     if (why != NULL) {
         log_line(LOG_ERROR, "%s", why);
         free(why);
         why = NULL;
     }
-    host_free(p.host);
+    state_free(p.host);
     watchdog_stop();
     if (simulator != NULL)
         simulator_stop(simulator, &why);

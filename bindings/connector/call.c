@@ -99,8 +99,8 @@ static void push_history(lua_State *L, const struct pending *p, int error)
     lua_setfield(L, error, "outcome");
     lua_pushboolean(L, outcome == OUTCOME_REJECTED ||
                            (outcome == OUTCOME_NOT_SENT &&
-                            x->transfer.reply.fault != FAULT_CANCELLED &&
-                            x->transfer.reply.fault != FAULT_TLS) ||
+                            x->transfer.response.fault != FAULT_CANCELLED &&
+                            x->transfer.response.fault != FAULT_TLS) ||
                            (outcome == OUTCOME_AMBIGUOUS && reads));
     lua_setfield(L, error, "retryable");
     if (x->waited > 0) {
@@ -113,11 +113,11 @@ static void push_history(lua_State *L, const struct pending *p, int error)
         lua_pushboolean(L, 1);
         lua_setfield(L, error, "paused");
     }
-    if (x->doubt) {
+    if (x->is_ambiguous) {
         lua_pushboolean(L, 1);
-        lua_setfield(L, error, "doubt");
+        lua_setfield(L, error, "is_ambiguous");
     }
-    if (x->doubt && x->transfer.reply.sent != SENT_YES) {
+    if (x->is_ambiguous && x->transfer.response.sent != SENT_YES) {
         lua_pushliteral(L, "maybe");
         lua_setfield(L, error, "sent");
     }
@@ -126,22 +126,22 @@ static void push_history(lua_State *L, const struct pending *p, int error)
 /* A write that was cut short by a cancellation may have been carried out, and its
  * error may reach nobody: an interrupt raises over it, or its task is not waited for
  * any more. So it is named here. */
-static void name_doubt(const struct pending *p)
+static void log_ambiguous(const struct pending *p)
 {
     const struct exchange *x = &p->exchange;
-    if (!x->doubt || x->transfer.reply.fault != FAULT_CANCELLED ||
+    if (!x->is_ambiguous || x->transfer.response.fault != FAULT_CANCELLED ||
         p->target->provider->routes[p->call.verb].effect == EFFECT_NONE)
         return;
     const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
     log_line(LOG_ERROR, "%s %s on %s: whether it was carried out is not known: %s",
-             verb_shown(p->call.verb), connector, p->target->label, x->transfer.reply.message);
+             verb_shown(p->call.verb), connector, p->target->label, x->transfer.response.message);
 }
 
 /* Completes the error object at the top with what the call knows, and raises. */
 static int raise(lua_State *L, struct pending *p)
 {
     int error = lua_gettop(L);
-    const struct reply *r = &p->exchange.transfer.reply;
+    const struct response *r = &p->exchange.transfer.response;
     static const char *const sent_names[] = {"no", "maybe", "yes"};
     const struct request *q = &p->exchange.transfer.request;
     lua_pushstring(L, p->target->provider->name);
@@ -162,7 +162,7 @@ static int raise(lua_State *L, struct pending *p)
     lua_pushinteger(L, p->exchange.attempts);
     lua_setfield(L, error, "attempts");
     push_history(L, p, error);
-    name_doubt(p);
+    log_ambiguous(p);
     if (log_enabled(LOG_DEBUG)) {
         lua_getfield(L, error, "kind");
         log_line(LOG_DEBUG, "%s %s: %s", q->method, buffer_text(&q->url), lua_tostring(L, -1));
@@ -188,7 +188,7 @@ static enum error_kind kind_of_fault(enum fault fault)
 
 static void push_fault(lua_State *L, struct pending *p)
 {
-    const struct reply *r = &p->exchange.transfer.reply;
+    const struct response *r = &p->exchange.transfer.response;
     enum error_kind kind = kind_of_fault(r->fault);
     if (r->sent == SENT_MAYBE && p->target->provider->routes[p->call.verb].effect != EFFECT_NONE) {
         error_push(L, ERROR_UNKNOWN_OUTCOME, "the request may have been carried out: %s",
@@ -215,7 +215,7 @@ static void check_is_about(lua_State *L, const struct pending *p)
     lua_getfield(L, -1, by_id ? "id" : "name");
     const char *got = lua_tostring(L, -1);
     if (got == NULL || strcmp(got, wanted) != 0)
-        luaL_error(L, "unexpected reply: it is about another connector");
+        luaL_error(L, "unexpected response: it is about another connector");
     lua_pop(L, 1);
 }
 
@@ -235,24 +235,24 @@ static void choose(lua_State *L, void *target)
     lua_pop(L, 1);
 }
 
-/* Decodes and reads a 2xx reply: runs under pcall, with the pending exchange as
+/* Decodes and reads a 2xx response: runs under pcall, with the pending exchange as
  * a light userdata and what chooses from a list. */
-static int read_answer(lua_State *L)
+static int read_response(lua_State *L)
 {
     struct pending *p = lua_touserdata(L, 1);
-    struct reply *r = &p->exchange.transfer.reply;
-    enum answer answer = p->target->provider->routes[p->call.verb].answer;
+    struct response *r = &p->exchange.transfer.response;
+    enum response_content answer = p->target->provider->routes[p->call.verb].answer;
     if (r->body.size == 0) {
-        if (answer != ANSWER_DONE)
-            return luaL_error(L, "unexpected reply: an empty body");
+        if (answer != RESPONSE_DONE)
+            return luaL_error(L, "unexpected response: an empty body");
         lua_pushboolean(L, 1);
         return 1;
     }
-    if (answer == ANSWER_CONNECTORS) {
+    if (answer == RESPONSE_CONNECTORS) {
         provider_read_list(L, p->target->provider, r->body.data, r->body.size, choose, p->target);
     } else {
         json_decode(L, r->body.data, r->body.size);
-        if (refusal_in_answer(L, -1, r))
+        if (error_response_in_success(L, -1, r))
             return lua_error(L);
         p->target->provider->read(L, answer);
     }
@@ -283,7 +283,7 @@ static int finish(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     struct pending *p = (struct pending *)context;
-    const struct reply *r = &p->exchange.transfer.reply;
+    const struct response *r = &p->exchange.transfer.response;
     bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
     if (r->fault != FAULT_NONE) {
         push_fault(L, p);
@@ -294,10 +294,10 @@ static int finish(lua_State *L, int status, lua_KContext context)
     log_line(LOG_DEBUG, "%s %s: %ld in %.3f s", p->exchange.transfer.request.method,
              buffer_text(&p->exchange.transfer.request.url), r->status, r->elapsed);
     if (r->status < 200 || r->status > 299) {
-        refusal_push(L, &p->call, r);
+        error_response_push(L, &p->call, r);
         return raise(L, p);
     }
-    lua_pushcfunction(L, read_answer);
+    lua_pushcfunction(L, read_response);
     lua_pushlightuserdata(L, p);
     lua_pushvalue(L, 4);
     if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
@@ -306,7 +306,7 @@ static int finish(lua_State *L, int status, lua_KContext context)
              * body. A write may have happened. */
             const char *why = lua_tostring(L, -1);
             error_push(L, reads ? ERROR_PROTOCOL : ERROR_UNKNOWN_OUTCOME, "%s",
-                       why != NULL ? why : "unreadable reply");
+                       why != NULL ? why : "unreadable response");
             lua_pushinteger(L, r->status);
             lua_setfield(L, -2, "status");
         }
@@ -362,15 +362,15 @@ int call_backoff(lua_State *L)
     return 1;
 }
 
-int call_pace(lua_State *L)
+int call_limiter_state(lua_State *L)
 {
-    struct pace_state state;
+    struct limiter_state state;
     lua_settop(L, 1);
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     if (lua_isnil(L, 1))
-        engine_pace(lua_touserdata(L, 2), &state);
+        engine_limiter_state(lua_touserdata(L, 2), &state);
     else
-        lane_pace(target_check(L, 1)->lane, &state);
+        queue_limiter_state(target_check(L, 1)->queue, &state);
     lua_createtable(L, 0, 6);
     lua_pushnumber(L, state.wait);
     lua_setfield(L, -2, "wait");
@@ -407,8 +407,8 @@ static void add_url(struct pending *p)
     provider_add_path(p->target->provider, &p->call, url);
 }
 
-/* exchange->elsewhere: turns to the target's next address. */
-static bool ask_elsewhere(struct exchange *x)
+/* exchange->failover: turns to the target's next address. */
+static bool use_failover_address(struct exchange *x)
 {
     struct pending *p = (struct pending *)x; /* its first member */
     bool another = ++p->asked < p->target->address_count;
@@ -496,7 +496,7 @@ int call_exchange(lua_State *L)
         return lua_error(L);
     }
     manifest_check(L, t, (enum verb)verb, route, connector);
-    run_check(L, route, verb_text, op);
+    writes_check(L, route, verb_text, op);
     if (connector == NULL && (route->body == BODY_CREATE || strstr(route->path, "{connector}")))
         return luaL_argerror(L, 3, "a connector expected");
     bool configures = route->body == BODY_CONFIG || route->body == BODY_CREATE;
@@ -515,17 +515,17 @@ int call_exchange(lua_State *L)
 
     buffer_init(&q->url, MAX_URL);
     buffer_init(&q->body, MAX_BODY_SENT);
-    bool guarded = t->channel.authentication == AUTH_NONE && configures && has_secret(L, 4);
-    q->channel = guarded ? &t->guarded : &t->channel;
+    bool strict_http = t->http.authentication == AUTH_NONE && configures && has_secret(L, 4);
+    q->http = strict_http ? &t->strict_http : &t->http;
     q->method = route->method;
     q->timeout = t->timeout;
     q->repeatable = repeatable(route);
-    p->exchange.lane = t->lane;
+    p->exchange.queue = t->queue;
     p->exchange.policy = t->policy;
     p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
     p->exchange.writes = route->effect != EFFECT_NONE;
     p->exchange.op = p->exchange.writes ? op : 0;
-    p->exchange.elsewhere = t->address_count > 1 ? ask_elsewhere : NULL;
+    p->exchange.failover = t->address_count > 1 ? use_failover_address : NULL;
     p->address = t->address;
     q->has_body = route->body != BODY_NONE;
     add_url(p);

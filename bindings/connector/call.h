@@ -1,5 +1,5 @@
 /* call: the primitive verbs. Each is one exchange: arguments checked, request
- * built, sent, its reply read into a record or an error object. */
+ * built, sent, its response read into a record or an error object. */
 #ifndef KELP_CONNECTOR_CALL_H
 #define KELP_CONNECTOR_CALL_H
 
@@ -17,7 +17,7 @@
  * an error shall name, when this is a step of another than `verb`; where the
  * route has them, `plugin` and `task` (a number); and `members`, a table whose JSON
  * members are added to the body. Of a target with several addresses the one that
- * answered last is asked first; see exchange->elsewhere for the others. Returns the
+ * answered last is asked first; see exchange->failover for the others. Returns the
  * record, the array of records, what the provider's `read` hands on, or true; raises
  * an error object.
  * [-5, +1, e] */
@@ -35,8 +35,8 @@ size_t call_count(void);
  * jitter, doubling, as the target's options say. [-2, +1, e] */
 int call_backoff(lua_State *L);
 
-/* raw.pace([target]): what holds the requests of its credential back, or of all
+/* raw.limiter([target]): what holds the requests of its credential back, or of all
  * credentials the most: { wait, why, paused, limit, in_flight, rate }. [-1, +1, e] */
-int call_pace(lua_State *L);
+int call_limiter_state(lua_State *L);
 
 #endif

@@ -48,7 +48,7 @@ bool config_is_injected(const char *key)
 
 bool config_is_secret_key(const char *key)
 {
-    return veil_of(key) != VEIL_NONE;
+    return sensitivity_of(key) != SENSITIVE_NONE;
 }
 
 int config_is_mask_call(lua_State *L)
@@ -448,7 +448,7 @@ static void read_pair(lua_State *L, int anchors, const char *name, struct pair *
     if (lua_type(L, value) == LUA_TSTRING) {
         pair->value = lua_tolstring(L, value, &pair->size);
         if (pair->size >= SECRET_MIN_REDACTED && !config_is_mask(pair->value, pair->size) &&
-            !veil_register(pair->key, pair->value, pair->size))
+            !sensitive_value_register(pair->key, pair->value, pair->size))
             luaL_error(L, "not enough memory"); /* an answer may repeat what was sent */
     } else {
         s = secret_at(L, value);
@@ -589,7 +589,7 @@ static void hide(lua_State *L, const char *key, int value)
 {
     size_t size;
     const char *text = lua_tolstring(L, value, &size);
-    if (!config_is_mask(text, size) && !veil_register(key, text, size))
+    if (!config_is_mask(text, size) && !sensitive_value_register(key, text, size))
         luaL_error(L, "not enough memory");
 }
 

@@ -83,26 +83,26 @@ static bool read_flat(lua_State *L, int body, int error)
 
 static int decode(lua_State *L)
 {
-    const struct reply *reply = lua_touserdata(L, 1);
-    json_decode(L, buffer_text(&reply->body), reply->body.size);
+    const struct response *response = lua_touserdata(L, 1);
+    json_decode(L, buffer_text(&response->body), response->body.size);
     return 1;
 }
 
 /* Leaves the decoded body, or nil when it is no JSON. [-0, +1, m] */
-static void push_body(lua_State *L, const struct reply *reply)
+static void push_body(lua_State *L, const struct response *response)
 {
     lua_pushcfunction(L, decode);
-    lua_pushlightuserdata(L, (void *)reply);
+    lua_pushlightuserdata(L, (void *)response);
     if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
         lua_pop(L, 1);
         lua_pushnil(L);
     }
 }
 
-static void quote_text(lua_State *L, const struct reply *reply, int error)
+static void quote_text(lua_State *L, const struct response *response, int error)
 {
-    const char *text = buffer_text(&reply->body);
-    size_t size = reply->body.size;
+    const char *text = buffer_text(&response->body);
+    size_t size = response->body.size;
     while (size > 0 && isspace((unsigned char)text[size - 1]))
         size--;
     if (size == 0)
@@ -126,11 +126,11 @@ static void quote_text(lua_State *L, const struct reply *reply, int error)
     lua_setfield(L, error, "message");
 }
 
-static void keep_header(lua_State *L, const struct reply *reply, int table, const char *header,
+static void keep_header(lua_State *L, const struct response *response, int table, const char *header,
                         const char *field, bool number)
 {
     size_t size;
-    const char *value = reply_header(reply, header, &size);
+    const char *value = response_header(response, header, &size);
     if (value == NULL || size == 0)
         return;
     lua_pushlstring(L, value, size);
@@ -151,14 +151,14 @@ static void keep_header(lua_State *L, const struct reply *reply, int table, cons
 /* X-RateLimit-Reset is relative seconds (Confluent documents it so, and that
  * others use an epoch); Retry-After is seconds or a date, kept as it came when
  * it is no number. */
-static void keep_limits(lua_State *L, const struct reply *reply, int error)
+static void keep_limits(lua_State *L, const struct response *response, int error)
 {
-    keep_header(L, reply, error, "Retry-After", "retry_after", true);
+    keep_header(L, response, error, "Retry-After", "retry_after", true);
     lua_createtable(L, 0, 3);
     int limits = lua_gettop(L);
-    keep_header(L, reply, limits, "X-RateLimit-Limit", "limit", true);
-    keep_header(L, reply, limits, "X-RateLimit-Remaining", "remaining", true);
-    keep_header(L, reply, limits, "X-RateLimit-Reset", "reset", true);
+    keep_header(L, response, limits, "X-RateLimit-Limit", "limit", true);
+    keep_header(L, response, limits, "X-RateLimit-Remaining", "remaining", true);
+    keep_header(L, response, limits, "X-RateLimit-Reset", "reset", true);
     lua_pushnil(L);
     if (lua_next(L, limits)) {
         lua_pop(L, 2);
@@ -228,11 +228,11 @@ static const char *default_message(long status)
     }
 }
 
-void refusal_push(lua_State *L, const struct call *call, const struct reply *reply)
+void error_response_push(lua_State *L, const struct call *call, const struct response *response)
 {
-    error_push(L, ERROR_SERVER, "%s", default_message(reply->status));
+    error_push(L, ERROR_SERVER, "%s", default_message(response->status));
     int error = lua_gettop(L);
-    push_body(L, reply);
+    push_body(L, response);
     int body = lua_gettop(L);
     if (lua_istable(L, body)) {
         if (!read_errors(L, body, error))
@@ -241,10 +241,10 @@ void refusal_push(lua_State *L, const struct call *call, const struct reply *rep
         lua_pushvalue(L, body);
         keep(L, error, "message");
     } else if (lua_isnil(L, body)) {
-        quote_text(L, reply, error);
+        quote_text(L, response, error);
     }
     lua_settop(L, error);
-    if (reply->status == 400 && !lua_istable(L, body) && call->connector != NULL &&
+    if (response->status == 400 && !lua_istable(L, body) && call->connector != NULL &&
         call->name == NULL && strpbrk(call->connector, "/%\\") != NULL) {
         lua_pushliteral(L, "the server does not take the connector's name in an address (it holds "
                            "one of / % \\)");
@@ -252,8 +252,8 @@ void refusal_push(lua_State *L, const struct call *call, const struct reply *rep
     }
 
     lua_getfield(L, error, "message");
-    enum error_kind kind = kind_of(call, reply->status, lua_tostring(L, -1));
-    if (kind == ERROR_CONFLICT && call->verb == VERB_RESTART && reply->status == 400) {
+    enum error_kind kind = kind_of(call, response->status, lua_tostring(L, -1));
+    if (kind == ERROR_CONFLICT && call->verb == VERB_RESTART && response->status == 400) {
         lua_pushfstring(L, "a connector that is provisioning or paused is not restarted: %s",
                         lua_tostring(L, -1));
         lua_setfield(L, error, "message");
@@ -266,13 +266,13 @@ void refusal_push(lua_State *L, const struct call *call, const struct reply *rep
     lua_pop(L, 1);
     lua_pushstring(L, error_kind_name(kind));
     lua_setfield(L, error, "kind");
-    lua_pushinteger(L, reply->status);
+    lua_pushinteger(L, response->status);
     lua_setfield(L, error, "status");
-    keep_header(L, reply, error, "X-Request-Id", "request_id", false);
-    keep_limits(L, reply, error);
+    keep_header(L, response, error, "X-Request-Id", "request_id", false);
+    keep_limits(L, response, error);
 }
 
-bool refusal_in_answer(lua_State *L, int index, const struct reply *reply)
+bool error_response_in_success(lua_State *L, int index, const struct response *response)
 {
     index = lua_absindex(L, index);
     if (!lua_istable(L, index))
@@ -284,8 +284,8 @@ bool refusal_in_answer(lua_State *L, int index, const struct reply *reply)
     error_push(L, ERROR_SERVER, "the provider reports an error in a successful answer");
     int error = lua_gettop(L);
     read_flat(L, index, error);
-    lua_pushinteger(L, reply->status);
+    lua_pushinteger(L, response->status);
     lua_setfield(L, error, "status");
-    keep_header(L, reply, error, "X-Request-Id", "request_id", false);
+    keep_header(L, response, error, "X-Request-Id", "request_id", false);
     return true;
 }

@@ -22,7 +22,7 @@ static const struct {
 
 int record_unexpected(lua_State *L, const char *what)
 {
-    lua_pushfstring(L, "unexpected reply: %s", what);
+    lua_pushfstring(L, "unexpected response: %s", what);
     return lua_error(L);
 }
 

@@ -1,4 +1,4 @@
-/* record: reading the fields of decoded replies into connector records. */
+/* record: reading the fields of decoded responses into connector records. */
 #ifndef KELP_CONNECTOR_RECORD_H
 #define KELP_CONNECTOR_RECORD_H
 
@@ -6,7 +6,7 @@
 
 /* Copies the string field `from` of the table at `source` to field `to` of the
  * table at `record`; an absent, null or empty one leaves it unset; another type
- * raises "unexpected reply: FROM is a number". [-0, +0, e] */
+ * raises "unexpected response: FROM is a number". [-0, +0, e] */
 void record_text(lua_State *L, int source, const char *from, int record, const char *to);
 
 /* As record_text for a number. */
@@ -28,7 +28,7 @@ const char *record_state_name(const char *word);
  * "…Source…", and Debezium's classes, which are sources. [-0, +0, m] */
 void record_type_from_class(lua_State *L, int record);
 
-/* Raises "unexpected reply: WHAT". */
+/* Raises "unexpected response: WHAT". */
 int record_unexpected(lua_State *L, const char *what);
 
 #endif

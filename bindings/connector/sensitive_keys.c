@@ -59,27 +59,27 @@ static bool holds_one(const char *key, const char *const *words, size_t count)
     return false;
 }
 
-static enum veil judge(const char *key, size_t size)
+static enum sensitivity judge(const char *key, size_t size)
 {
     char folded[LONGEST_KEY + 1];
     if (!fold(key, size, folded))
-        return VEIL_ALL; /* hide what cannot be judged */
+        return SENSITIVE_WHOLE; /* hide what cannot be judged */
     for (const struct added *a = added; a != NULL; a = a->next)
         if (strcmp(a->key, folded) == 0)
-            return VEIL_ALL;
+            return SENSITIVE_WHOLE;
     for (size_t i = 0; i < sizeof harmless_ends / sizeof *harmless_ends; i++) {
         size_t n = strlen(harmless_ends[i]);
         if (size > n && strcmp(folded + size - n, harmless_ends[i]) == 0)
-            return VEIL_NONE;
+            return SENSITIVE_NONE;
     }
     if (holds_one(folded, secret_words, sizeof secret_words / sizeof *secret_words))
-        return VEIL_ALL;
+        return SENSITIVE_WHOLE;
     if (holds_one(folded, holding_words, sizeof holding_words / sizeof *holding_words))
-        return VEIL_PART;
-    return VEIL_NONE;
+        return SENSITIVE_PART;
+    return SENSITIVE_NONE;
 }
 
-enum veil veil_of(const char *key)
+enum sensitivity sensitivity_of(const char *key)
 {
     size_t size = strlen(key);
     if (size == 0 || size > LONGEST_KNOWN)
@@ -95,15 +95,15 @@ enum veil veil_of(const char *key)
     return known[hash].veil;
 }
 
-bool veil_add(const char *key)
+bool sensitive_keys_add(const char *key)
 {
     size_t size = strlen(key);
-    if (veil_of(key) == VEIL_ALL)
+    if (sensitivity_of(key) == SENSITIVE_WHOLE)
         return true;
     struct added *a = malloc(sizeof *a + LONGEST_KEY + 1);
     if (a == NULL)
         return false;
-    fold(key, size, a->key); /* a longer one is VEIL_ALL already */
+    fold(key, size, a->key); /* a longer one is SENSITIVE_WHOLE already */
     a->next = added;
     added = a;
     memset(known, 0, sizeof known);
@@ -180,7 +180,7 @@ static bool register_parameters(const char *label, const char *text, size_t size
         if (key_size > 0 && key_size <= LONGEST_KEY) {
             memcpy(key, pair, key_size);
             key[key_size] = '\0';
-            if (veil_of(key) == VEIL_ALL &&
+            if (sensitivity_of(key) == SENSITIVE_WHOLE &&
                 !register_encoded(label, equals + 1, n - key_size - 1))
                 return false;
         }
@@ -212,33 +212,33 @@ static bool is_placeholder(const char *value, size_t size)
            memchr(value, '}', size) == value + size - 1 && memchr(value, ':', size) != NULL;
 }
 
-bool veil_register(const char *key, const char *value, size_t size)
+bool sensitive_value_register(const char *key, const char *value, size_t size)
 {
     if (is_placeholder(value, size))
         return true;
-    enum veil veil = veil_of(key);
-    if (veil == VEIL_ALL &&
+    enum sensitivity veil = sensitivity_of(key);
+    if (veil == SENSITIVE_WHOLE &&
         (!secret_register(key, value, size) || !register_inner(key, value, size)))
         return false;
     bool address = memmem(value, size, "://", 3) != NULL;
-    if (!address && veil != VEIL_PART)
+    if (!address && veil != SENSITIVE_PART)
         return true;
-    if (veil == VEIL_PART && !address && memchr(value, '=', size) == NULL)
+    if (veil == SENSITIVE_PART && !address && memchr(value, '=', size) == NULL)
         return secret_register(key, value, size); /* neither of the forms that we know */
     return register_userinfo(key, value, size) && register_parameters(key, value, size);
 }
 
-int veil_is_secret_key(lua_State *L)
+int sensitive_keys_is_call(lua_State *L)
 {
-    enum veil veil = veil_of(luaL_checkstring(L, 1));
-    lua_pushboolean(L, veil != VEIL_NONE);
-    lua_pushboolean(L, veil == VEIL_ALL);
+    enum sensitivity veil = sensitivity_of(luaL_checkstring(L, 1));
+    lua_pushboolean(L, veil != SENSITIVE_NONE);
+    lua_pushboolean(L, veil == SENSITIVE_WHOLE);
     return 2;
 }
 
-int veil_secret_key_add(lua_State *L)
+int sensitive_keys_add_call(lua_State *L)
 {
-    if (!veil_add(luaL_checkstring(L, 1)))
+    if (!sensitive_keys_add(luaL_checkstring(L, 1)))
         return luaL_error(L, "not enough memory");
     return 0;
 }

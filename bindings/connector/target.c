@@ -54,26 +54,26 @@ struct option {
 
 static const struct option common_options[] = {
     {"timeout", OPTION_SECONDS, TARGET_FIELD(timeout), 0.001, 86400},
-    {"connect_timeout", OPTION_SECONDS, TARGET_FIELD(channel.connect_timeout), 0.001, 3600},
-    {"stall_timeout", OPTION_SECONDS, TARGET_FIELD(channel.stall_timeout), 1, 3600},
+    {"connect_timeout", OPTION_SECONDS, TARGET_FIELD(http.connect_timeout), 0.001, 3600},
+    {"stall_timeout", OPTION_SECONDS, TARGET_FIELD(http.stall_timeout), 1, 3600},
     {"deadline", OPTION_SECONDS, TARGET_FIELD(policy.deadline), 1, 604800},
     {"backoff", OPTION_SECONDS, TARGET_FIELD(policy.base), 0.001, 3600},
     {"longest_backoff", OPTION_SECONDS, TARGET_FIELD(policy.cap), 0.001, 3600},
     {"longest_wait", OPTION_SECONDS, TARGET_FIELD(policy.longest_hint), 0, 86400},
-    {"max_body", OPTION_BYTES, TARGET_FIELD(channel.max_body), 1024, 1e9},
+    {"max_body", OPTION_BYTES, TARGET_FIELD(http.max_body), 1024, 1e9},
     {"settle", OPTION_SECONDS, TARGET_FIELD(settle), 0, 3600},
     {"attempts", OPTION_COUNT, TARGET_FIELD(policy.attempts), 1, 20},
-    {"concurrency", OPTION_COUNT, TARGET_FIELD(pace.concurrency), 1, 1000},
-    {"quota", OPTION_TOKENS, TARGET_FIELD(pace.quota), 1, 1e6},
-    {"circuit", OPTION_COUNT, TARGET_FIELD(pace.circuit), 1, 1e6},
-    {"probe", OPTION_SECONDS, TARGET_FIELD(pace.probe), 0.01, 3600},
-    {"rate", OPTION_RATE, TARGET_FIELD(pace.rate), 0.001, 100000},
+    {"concurrency", OPTION_COUNT, TARGET_FIELD(limiter.concurrency), 1, 1000},
+    {"quota", OPTION_TOKENS, TARGET_FIELD(limiter.quota), 1, 1e6},
+    {"circuit", OPTION_COUNT, TARGET_FIELD(limiter.circuit), 1, 1e6},
+    {"probe", OPTION_SECONDS, TARGET_FIELD(limiter.probe), 0.01, 3600},
+    {"rate", OPTION_RATE, TARGET_FIELD(limiter.rate), 0.001, 100000},
     {"base_url", OPTION_TEXT, TARGET_FIELD(base_url), 0, 0},
-    {"ca_file", OPTION_TEXT, TARGET_FIELD(channel.ca_file), 0, 0},
-    {"cert_file", OPTION_TEXT, TARGET_FIELD(channel.cert_file), 0, 0},
-    {"key_file", OPTION_TEXT, TARGET_FIELD(channel.key_file), 0, 0},
-    {"proxy", OPTION_TEXT, TARGET_FIELD(channel.proxy), 0, 0},
-    {"allow_http", OPTION_FLAG, TARGET_FIELD(channel.allow_http), 0, 0},
+    {"ca_file", OPTION_TEXT, TARGET_FIELD(http.ca_file), 0, 0},
+    {"cert_file", OPTION_TEXT, TARGET_FIELD(http.cert_file), 0, 0},
+    {"key_file", OPTION_TEXT, TARGET_FIELD(http.key_file), 0, 0},
+    {"proxy", OPTION_TEXT, TARGET_FIELD(http.proxy), 0, 0},
+    {"allow_http", OPTION_FLAG, TARGET_FIELD(http.allow_http), 0, 0},
 };
 
 static const struct option *common_option(const char *name)
@@ -236,8 +236,8 @@ static void read_credentials(lua_State *L, struct target *t, int options, int an
 {
     const struct provider *p = t->provider;
     if (p->bearer && lua_getfield(L, options, "token") != LUA_TNIL) {
-        t->channel.password = secret_of_value(L, lua_gettop(L), "token");
-        t->channel.authentication = AUTH_BEARER;
+        t->http.password = secret_of_value(L, lua_gettop(L), "token");
+        t->http.authentication = AUTH_BEARER;
         lua_setfield(L, anchors, "password");
         return;
     }
@@ -250,24 +250,24 @@ static void read_credentials(lua_State *L, struct target *t, int options, int an
                    user ? p->password_option : p->user_option,
                    user ? p->password_variable : p->user_variable);
     if (!user && p->anonymous) {
-        t->channel.authentication = AUTH_NONE;
+        t->http.authentication = AUTH_NONE;
         return;
     }
     if (!user)
         error_misuse(L, "kelp.%s: no credentials: set %s and %s%s", p->name, p->user_variable,
                    p->password_variable, p->bearer ? ", or give a token" : "");
     int top = lua_gettop(L);
-    t->channel.password = secret_of_value(L, top, p->password_option);
+    t->http.password = secret_of_value(L, top, p->password_option);
     struct secret *user_secret = secret_at(L, top - 1);
     if (user_secret != NULL)
-        t->channel.user = secret_bytes(user_secret);
+        t->http.user = secret_bytes(user_secret);
     else
-        t->channel.user = check_text(L, p, p->user_option, top - 1);
-    if (strchr(t->channel.user, ':') != NULL)
+        t->http.user = check_text(L, p, p->user_option, top - 1);
+    if (strchr(t->http.user, ':') != NULL)
         error_misuse(L, "kelp.%s: %s holds a colon, which Basic authentication cannot carry",
                    p->name, p->user_option);
-    t->channel.authentication = AUTH_BASIC;
-    if (!secret_register_basic(t->channel.user, t->channel.password))
+    t->http.authentication = AUTH_BASIC;
+    if (!secret_register_basic(t->http.user, t->http.password))
         luaL_error(L, "not enough memory");
     lua_setfield(L, anchors, "password");
     lua_setfield(L, anchors, "user");
@@ -278,11 +278,11 @@ static void read_client_key(lua_State *L, struct target *t, int options, int anc
 {
     const struct provider *p = t->provider;
     bool password = lua_getfield(L, options, "key_password") != LUA_TNIL;
-    if (t->channel.cert_file == NULL && (t->channel.key_file != NULL || password))
+    if (t->http.cert_file == NULL && (t->http.key_file != NULL || password))
         error_misuse(L, "kelp.%s: %s is set but cert_file is not", p->name,
                      password ? "key_password" : "key_file");
     if (password)
-        t->channel.key_password = secret_of_value(L, lua_gettop(L), "key_password");
+        t->http.key_password = secret_of_value(L, lua_gettop(L), "key_password");
     lua_setfield(L, anchors, "key_password");
 }
 
@@ -293,7 +293,7 @@ static void add_address(lua_State *L, struct target *t, const char *option, cons
     while (size > 0 && url[size - 1] == '/')
         size--;
     url = lua_pushlstring(L, url, size);
-    if (!veil_register(option, url, size)) /* a password in it is refused, not shown */
+    if (!sensitive_value_register(option, url, size)) /* a password in it is refused, not shown */
         luaL_error(L, "not enough memory");
     const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
                        : strncmp(url, "http://", 7) == 0 ? url + 7
@@ -386,21 +386,21 @@ static void make_label(lua_State *L, struct target *t, int anchors)
 
 /* Targets of one credential share its pace; a token is told apart by a hash, so
  * that the name of the lane is no secret. */
-static void find_lane(lua_State *L, struct target *t)
+static void find_queue(lua_State *L, struct target *t)
 {
-    if (t->channel.authentication == AUTH_BEARER) {
+    if (t->http.authentication == AUTH_BEARER) {
         uint64_t hash = 14695981039346656037u;
-        for (const char *c = secret_bytes(t->channel.password); *c != '\0'; c++)
+        for (const char *c = secret_bytes(t->http.password); *c != '\0'; c++)
             hash = (hash ^ (unsigned char)*c) * 1099511628211u;
         lua_pushfstring(L, "%s bearer %I", t->base_url, (LUAI_UACINT)hash);
     } else {
-        bool anonymous = t->channel.authentication == AUTH_NONE;
-        lua_pushfstring(L, "%s %s", t->base_url, anonymous ? "" : t->channel.user);
+        bool anonymous = t->http.authentication == AUTH_NONE;
+        lua_pushfstring(L, "%s %s", t->base_url, anonymous ? "" : t->http.user);
     }
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
-    t->lane = engine_lane(lua_touserdata(L, -1), lua_tostring(L, -2), &t->pace);
+    t->queue = engine_queue(lua_touserdata(L, -1), lua_tostring(L, -2), &t->limiter);
     lua_pop(L, 2);
-    if (t->lane == NULL)
+    if (t->queue == NULL)
         luaL_error(L, "not enough memory");
 }
 
@@ -420,11 +420,11 @@ int target_make(lua_State *L)
     t->provider = p;
     t->timeout = 60;
     t->policy = retry_policy_default();
-    t->channel.stall_timeout = 30;
+    t->http.stall_timeout = 30;
     t->settle = 10;
-    t->channel.connect_timeout = 10;
-    t->channel.max_body = 64u * 1024 * 1024;
-    t->channel.max_headers = 256u * 1024;
+    t->http.connect_timeout = 10;
+    t->http.max_body = 64u * 1024 * 1024;
+    t->http.max_headers = 256u * 1024;
 
     lua_newtable(L);
     int anchors = lua_gettop(L);
@@ -443,11 +443,11 @@ int target_make(lua_State *L)
     read_client_key(L, t, anchors + 1, anchors);
     read_base_url(L, t, anchors + 1, anchors);
     /* Plain http is refused for the sake of credentials. */
-    t->guarded = t->channel;
-    t->channel.allow_http |= t->channel.authentication == AUTH_NONE;
+    t->strict_http = t->http;
+    t->http.allow_http |= t->http.authentication == AUTH_NONE;
     make_label(L, t, anchors);
     manifest_admit(L, t);
-    find_lane(L, t);
+    find_queue(L, t);
     lua_settop(L, anchors);
     lua_setiuservalue(L, -2, ANCHORS);
     lua_newtable(L);
@@ -548,6 +548,6 @@ int target_describe(lua_State *L)
     lua_pushboolean(L, p->assigns_later);
     lua_setfield(L, -2, "assigns_later");
     lua_pushboolean(L, t->address_count > 1);
-    lua_setfield(L, -2, "asks_elsewhere");
+    lua_setfield(L, -2, "has_failover");
     return 2;
 }

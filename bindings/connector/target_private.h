@@ -12,13 +12,13 @@ enum { MAX_ADDRESSES = 16 };
 /* Its strings are kept alive by the userdata's user values. */
 struct target {
     const struct provider *provider;
-    struct channel channel;
-    struct channel guarded; /* the same for what holds a secret: plain http only if allowed */
-    struct lane *lane;     /* the engine's, for this credential */
+    struct http_options http;
+    struct http_options strict_http; /* the same for what holds a secret: plain http only if allowed */
+    struct request_queue *queue;     /* the engine's, for this credential */
     double timeout;        /* seconds for one request */
     double settle;         /* seconds that a create in doubt is given to show */
     struct retry_policy policy;
-    struct pace_settings pace;
+    struct limiter_settings limiter;
     const char *base_url;  /* the first address, without a trailing slash */
     const char *addresses[MAX_ADDRESSES]; /* of servers of which any can be asked */
     size_t address_count;

@@ -174,29 +174,29 @@ static void read_object(lua_State *L, int value)
     lua_settop(L, value);
 }
 
-void connect_rest_read(lua_State *L, enum answer answer)
+void connect_rest_read(lua_State *L, enum response_content answer)
 {
     int value = lua_gettop(L);
-    if (answer == ANSWER_DONE) {
+    if (answer == RESPONSE_DONE) {
         lua_pushboolean(L, 1);
         lua_replace(L, value);
         return;
     }
-    if (answer == ANSWER_LIST || answer == ANSWER_TASKS) {
+    if (answer == RESPONSE_LIST || answer == RESPONSE_TASKS) {
         if (!json_is_array(L, value))
             record_unexpected(L, "not an array");
-        if (answer == ANSWER_TASKS)
+        if (answer == RESPONSE_TASKS)
             read_task_configs(L);
         return;
     }
     if (!lua_istable(L, value) || json_is_array(L, value))
         record_unexpected(L, "not an object");
-    if (answer == ANSWER_OBJECT) {
+    if (answer == RESPONSE_OBJECT) {
         read_object(L, value);
         return;
     }
     connector_new(L);
-    if (answer == ANSWER_STATUS) {
+    if (answer == RESPONSE_STATUS) {
         read_status(L, value, value + 1);
     } else {
         record_state(L, value + 1, "unknown"); /* only a status tells it */

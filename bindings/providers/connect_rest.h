@@ -8,7 +8,7 @@
 bool connect_rest_write_create(const struct call *call, struct buffer *out);
 
 /* provider->read for the dialect: a connector, a status, tasks, and what is handed on. */
-void connect_rest_read(struct lua_State *L, enum answer answer);
+void connect_rest_read(struct lua_State *L, enum response_content answer);
 
 /* provider->read_listed: of the expanded list, {NAME: {info, status, id: {id, id_type},
  * extensions}}. */

@@ -3,7 +3,7 @@
  *
  * A provider is data: for each primitive verb a route (method, path, body, what
  * a repeat would do), and two functions, one that writes the body of a create
- * and one that turns a decoded reply into kelp's records. Nothing here sends. */
+ * and one that turns a decoded response into kelp's records. Nothing here sends. */
 #ifndef KELP_PROVIDERS_PROVIDER_H
 #define KELP_PROVIDERS_PROVIDER_H
 
@@ -43,15 +43,15 @@ enum verb {
 /* BODY_MEMBERS: only what the caller adds; the others may have members added. */
 enum body { BODY_NONE, BODY_CONFIG, BODY_CREATE, BODY_MEMBERS };
 
-/* What a 2xx reply holds. */
-enum answer {
-    ANSWER_DONE,
-    ANSWER_CONNECTORS,
-    ANSWER_CONNECTOR,
-    ANSWER_STATUS,
-    ANSWER_TASKS, /* [{id: {task}, config}] */
-    ANSWER_OBJECT, /* handed on as it was decoded */
-    ANSWER_LIST    /* likewise */
+/* What a 2xx response holds. */
+enum response_content {
+    RESPONSE_DONE,
+    RESPONSE_CONNECTORS,
+    RESPONSE_CONNECTOR,
+    RESPONSE_STATUS,
+    RESPONSE_TASKS, /* [{id: {task}, config}] */
+    RESPONSE_OBJECT, /* handed on as it was decoded */
+    RESPONSE_LIST    /* likewise */
 };
 
 /* What it means when the request arrives a second time. */
@@ -69,7 +69,7 @@ struct route {
     /* Below the base address; {environment}, {cluster}, {connector}, {plugin}, {task}. */
     const char *path;
     enum body body;
-    enum answer answer;
+    enum response_content answer;
     enum effect effect;
 };
 
@@ -105,11 +105,11 @@ struct provider {
     const struct route *routes;    /* VERB_COUNT of them */
     /* Writes the body of a create. */
     bool (*write_create)(const struct call *call, struct buffer *out);
-    /* Replaces the decoded reply at the top by kelp's value: a connector record, for
-     * ANSWER_DONE true; for the last three answers the decoded value, secrets in it
-     * registered. Raises the string "unexpected reply: …" when the reply is not of
-     * the contract's shape. Not for ANSWER_CONNECTORS. [-1, +1, e] */
-    void (*read)(struct lua_State *L, enum answer answer);
+    /* Replaces the decoded response at the top by kelp's value: a connector record, for
+     * RESPONSE_DONE true; for the last three answers the decoded value, secrets in it
+     * registered. Raises the string "unexpected response: …" when the response is not of
+     * the contract's shape. Not for RESPONSE_CONNECTORS. [-1, +1, e] */
+    void (*read)(struct lua_State *L, enum response_content answer);
     /* A list of connectors begins with '[' or '{'. Replaces a member of it and its key
      * below it, a number or a name, by the connector's record. [-2, +1, e] */
     char list_opening;

@@ -18,17 +18,17 @@
 #include <string.h>
 
 static const struct route routes[VERB_COUNT] = {
-    [VERB_LIST] = {"GET", "/connectors/{cluster}", BODY_NONE, ANSWER_CONNECTORS, EFFECT_NONE},
-    [VERB_GET] = {"GET", "/connector/{connector}", BODY_NONE, ANSWER_CONNECTOR, EFFECT_NONE},
-    [VERB_STATUS] = {"GET", "/connector/{connector}", BODY_NONE, ANSWER_CONNECTOR, EFFECT_NONE},
-    [VERB_CREATE] = {"POST", "/connector", BODY_CREATE, ANSWER_CONNECTOR, EFFECT_CREATE},
-    [VERB_UPDATE] = {"POST", "/update-connector/{connector}", BODY_CONFIG, ANSWER_CONNECTOR,
+    [VERB_LIST] = {"GET", "/connectors/{cluster}", BODY_NONE, RESPONSE_CONNECTORS, EFFECT_NONE},
+    [VERB_GET] = {"GET", "/connector/{connector}", BODY_NONE, RESPONSE_CONNECTOR, EFFECT_NONE},
+    [VERB_STATUS] = {"GET", "/connector/{connector}", BODY_NONE, RESPONSE_CONNECTOR, EFFECT_NONE},
+    [VERB_CREATE] = {"POST", "/connector", BODY_CREATE, RESPONSE_CONNECTOR, EFFECT_CREATE},
+    [VERB_UPDATE] = {"POST", "/update-connector/{connector}", BODY_CONFIG, RESPONSE_CONNECTOR,
                      EFFECT_CONFIG},
-    [VERB_RESTART] = {"POST", "/connector/{connector}/restart", BODY_NONE, ANSWER_DONE,
+    [VERB_RESTART] = {"POST", "/connector/{connector}/restart", BODY_NONE, RESPONSE_DONE,
                       EFFECT_EVENT},
-    [VERB_PAUSE] = {"POST", "/connector/{connector}/pause", BODY_NONE, ANSWER_DONE, EFFECT_STATE},
-    [VERB_RESUME] = {"POST", "/connector/{connector}/start", BODY_NONE, ANSWER_DONE, EFFECT_STATE},
-    [VERB_DELETE] = {"DELETE", "/connector/{connector}", BODY_NONE, ANSWER_DONE, EFFECT_DELETE},
+    [VERB_PAUSE] = {"POST", "/connector/{connector}/pause", BODY_NONE, RESPONSE_DONE, EFFECT_STATE},
+    [VERB_RESUME] = {"POST", "/connector/{connector}/start", BODY_NONE, RESPONSE_DONE, EFFECT_STATE},
+    [VERB_DELETE] = {"DELETE", "/connector/{connector}", BODY_NONE, RESPONSE_DONE, EFFECT_DELETE},
 };
 
 static bool write_create(const struct call *call, struct buffer *out)
@@ -142,25 +142,25 @@ static void read_connector(lua_State *L, int source)
     lua_pop(L, 2);
 }
 
-static void read(lua_State *L, enum answer answer)
+static void read(lua_State *L, enum response_content answer)
 {
     int value = lua_gettop(L);
     switch (answer) {
-    case ANSWER_DONE:
+    case RESPONSE_DONE:
         lua_pushboolean(L, 1);
         lua_replace(L, value);
         break;
-    case ANSWER_CONNECTOR:
-    case ANSWER_STATUS:
+    case RESPONSE_CONNECTOR:
+    case RESPONSE_STATUS:
         if (!lua_istable(L, value))
             record_unexpected(L, "not an object");
         read_connector(L, value);
         lua_replace(L, value);
         break;
-    case ANSWER_CONNECTORS:
-    case ANSWER_TASKS:
-    case ANSWER_OBJECT:
-    case ANSWER_LIST:
+    case RESPONSE_CONNECTORS:
+    case RESPONSE_TASKS:
+    case RESPONSE_OBJECT:
+    case RESPONSE_LIST:
         break; /* no route of this service has such an answer */
     }
 }

@@ -111,7 +111,7 @@ static int return_all(lua_State *L, int status, lua_KContext context)
 }
 
 /* Upvalues: the verb's own function, its name. */
-static int guarded(lua_State *L)
+static int strict_http(lua_State *L)
 {
     const char *verb = lua_tostring(L, lua_upvalueindex(2));
     struct manifest *m = manifest_of(L);
@@ -157,7 +157,7 @@ static int guarded(lua_State *L)
 void manifest_guard(lua_State *L, const char *verb)
 {
     lua_pushstring(L, verb);
-    lua_pushcclosure(L, guarded, 2);
+    lua_pushcclosure(L, strict_http, 2);
 }
 
 /* ---- the requests that they make ---- */
@@ -331,8 +331,8 @@ void manifest_admit(lua_State *L, struct target *t)
     struct manifest *m = manifest_of(L);
     if (m == NULL)
         return;
-    if (m->rate > 0 && (!(t->pace.rate > 0) || t->pace.rate > m->rate))
-        t->pace.rate = m->rate;
+    if (m->rate > 0 && (!(t->limiter.rate > 0) || t->limiter.rate > m->rate))
+        t->limiter.rate = m->rate;
     if (m->reads_only || m->admits)
         return;
     int top = lua_gettop(L);

@@ -398,7 +398,7 @@ static int open_manifest(lua_State *L)
     return 0;
 }
 
-void restricted_enter(lua_State *L, const char *manifest)
+void sandbox_enter(lua_State *L, const char *manifest)
 {
     int top = lua_gettop(L);
     lua_pushcfunction(L, open_manifest);
@@ -411,7 +411,7 @@ void restricted_enter(lua_State *L, const char *manifest)
 
     lua_getglobal(L, "require");
     lua_pushliteral(L, "kelp");
-    if (host_call(L, 1) != LUA_OK)
+    if (state_call(L, 1) != LUA_OK)
         lua_error(L);
     lua_settop(L, top + 1);
     luaL_getmetatable(L, "kelp.target");

@@ -15,6 +15,6 @@
  * manifest (NULL: none, reading only) and says at level notice what it allows.
  * Raises a string when the manifest cannot be used. In a state that has run
  * nothing yet, outside of tasks. [-0, +0, e] */
-void restricted_enter(lua_State *L, const char *manifest);
+void sandbox_enter(lua_State *L, const char *manifest);
 
 #endif

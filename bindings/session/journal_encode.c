@@ -232,7 +232,7 @@ static bool read_entry(lua_State *L, struct entry *e)
 
 /* ---- tables ---- */
 
-bool recorded_request(lua_State *L, int index, struct buffer *out, uint64_t *digest)
+bool journal_encode_request(lua_State *L, int index, struct buffer *out, uint64_t *digest)
 {
     index = lua_absindex(L, index);
     luaL_checkstack(L, 8, NULL);
@@ -382,14 +382,14 @@ static bool add_record(lua_State *L, int index, enum keep keep, int request, str
     return fits;
 }
 
-bool recorded_before(lua_State *L, int index, int request, struct buffer *out)
+bool journal_encode_pre_image(lua_State *L, int index, int request, struct buffer *out)
 {
     if (!connector_is(L, index))
         return buffer_add_text(out, "null");
     return add_record(L, index, request != 0 ? KEEP_ASKED : KEEP_ALL, request, out);
 }
 
-bool recorded_result(lua_State *L, int index, int request, struct buffer *out)
+bool journal_encode_result(lua_State *L, int index, int request, struct buffer *out)
 {
     if (lua_isboolean(L, index))
         return buffer_add_text(out, lua_toboolean(L, index) ? "true" : "false");
@@ -409,7 +409,7 @@ static bool push_decoded(lua_State *L, const char *text)
     return lua_istable(L, -1);
 }
 
-void recorded_push_before(lua_State *L, const char *before, const char *request)
+void journal_push_pre_image(lua_State *L, const char *before, const char *request)
 {
     luaL_checkstack(L, 10, NULL);
     int top = lua_gettop(L);

@@ -20,19 +20,19 @@ struct buffer;
 
 /* Adds the table at `index`, and to `digest` what tells it apart from others: the
  * order of its keys, which differs between processes, does not count. [-0, +0, m] */
-bool recorded_request(lua_State *L, int index, struct buffer *out, uint64_t *digest);
+bool journal_encode_request(lua_State *L, int index, struct buffer *out, uint64_t *digest);
 
 /* Adds a connector as it was before a write (a record, or null for anything else).
  * `request`: the index of a table, or 0: of the config only its keys, and of those only
  * what is not the same there; null for what the connector did not have. [-0, +0, m] */
-bool recorded_before(lua_State *L, int index, int request, struct buffer *out);
+bool journal_encode_pre_image(lua_State *L, int index, int request, struct buffer *out);
 
-/* Pushes what recorded_before wrote with a `request`, with all of the keys again that
- * the connector had, given what recorded_request wrote; both may be NULL. [-0, +1, e] */
-void recorded_push_before(lua_State *L, const char *before, const char *request);
+/* Pushes what journal_encode_pre_image wrote with a `request`, with all of the keys again that
+ * the connector had, given what journal_encode_request wrote; both may be NULL. [-0, +1, e] */
+void journal_push_pre_image(lua_State *L, const char *before, const char *request);
 
 /* Adds a verb's result: a record, a boolean, or null. `request`: the index of a
  * table, or 0: of the config only what is not the same there. [-0, +0, m] */
-bool recorded_result(lua_State *L, int index, int request, struct buffer *out);
+bool journal_encode_result(lua_State *L, int index, int request, struct buffer *out);
 
 #endif

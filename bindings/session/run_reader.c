@@ -183,7 +183,7 @@ static int next_op(lua_State *L)
     set_text(L, "place", op.place);
     set_text(L, "state", journal_state_name(op.state));
     set_text(L, "request", op.request);
-    run_push_before(L, &op);
+    writes_push_pre_image(L, &op);
     lua_setfield(L, -2, "before");
     set_text(L, "remote_id", op.remote_id);
     set_text(L, "result", op.result);
@@ -250,7 +250,7 @@ static int prune(lua_State *L)
     return 1;
 }
 
-const luaL_Reg runs_functions[] = {
+const luaL_Reg run_reader_functions[] = {
     {"runs", list},
     {"run_open", open_run},
     {"run_remove", remove_run},

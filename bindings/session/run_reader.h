@@ -5,7 +5,7 @@
  *       id, path, script; and either what it says of itself (see below), resumable,
  *       or problem = { kind, message, pid }: it cannot be read, or is under way
  *       (kind "busy")
- *   run_open(path)  a reader of one run, checked from end to end; until it is closed
+ *   writes_open(path)  a reader of one run, checked from end to end; until it is closed
  *       or collected, nobody can go on with the run or remove it
  *   reader:about()  id, script, tool, digest, arguments and targets (JSON texts),
  *       started, ended (seconds since 1970), state, passes, counts (by state)
@@ -22,6 +22,6 @@
 #include <lauxlib.h>
 
 /* The functions above, for kelp.raw. */
-extern const luaL_Reg runs_functions[];
+extern const luaL_Reg run_reader_functions[];
 
 #endif

@@ -59,7 +59,7 @@ static void add_id(struct buffer *path, struct clock *clock)
 
 static struct journal *create(void *context, struct journal_fault *fault)
 {
-    struct journaling *jn = context;
+    struct session *jn = context;
     struct buffer path;
     buffer_init(&path, MAX_PATH);
     if (jn->options->journal != NULL) {
@@ -136,7 +136,7 @@ static bool is_own(const char *path)
 static struct journal *take(void *context, const char *name, bool *own,
                             struct journal_fault *fault)
 {
-    struct journaling *jn = context;
+    struct session *jn = context;
     struct buffer path, file;
     struct journal *j = NULL;
     buffer_init(&path, MAX_PATH);
@@ -168,17 +168,17 @@ done:
     return j;
 }
 
-void journaling_init(struct journaling *jn, const struct options *options, struct clock *clock)
+void session_init(struct session *jn, const struct options *options, struct clock *clock)
 {
-    *jn = (struct journaling){.options = options, .clock = clock};
-    jn->settings = (struct run_settings){.plan = options->plan, .take = take, .context = jn};
+    *jn = (struct session){.options = options, .clock = clock};
+    jn->settings = (struct writes_settings){.plan = options->plan, .take = take, .context = jn};
     /* What the built-in simulator holds is gone with the process. */
     bool kept = !options->simulator || options->journal != NULL;
     if (!options->no_journal && !options->plan && kept)
         jn->settings.create = create;
 }
 
-void journaling_free(struct journaling *jn)
+void session_free(struct session *jn)
 {
     free(jn->script);
     free(jn->digest);
@@ -205,7 +205,7 @@ static void refuse_script(lua_State *L, const struct journal_run *run, const cha
     lua_error(L);
 }
 
-void journaling_describe(lua_State *L, struct journaling *jn, const char *script,
+void session_describe(lua_State *L, struct session *jn, const char *script,
                          const char *code, size_t size)
 {
     char digest[DIGEST_TEXT];
@@ -220,7 +220,7 @@ void journaling_describe(lua_State *L, struct journaling *jn, const char *script
         digest_sha256(code, size, digest);
         jn->digest = copy(L, digest);
     }
-    struct journal *j = run_journal(L);
+    struct journal *j = writes_journal(L);
     if (!jn->resumed || j == NULL || jn->options->accept_changes)
         return;
     const struct journal_run *run = journal_run(j);
@@ -228,7 +228,7 @@ void journaling_describe(lua_State *L, struct journaling *jn, const char *script
         refuse_script(L, run, jn->script);
 }
 
-void journaling_keep_words(lua_State *L, struct journaling *jn, int count, char *const words[])
+void session_keep_words(lua_State *L, struct session *jn, int count, char *const words[])
 {
     lua_createtable(L, 0, 2);
     lua_createtable(L, count, 0);
@@ -253,9 +253,9 @@ void journaling_keep_words(lua_State *L, struct journaling *jn, int count, char 
     lua_pop(L, 1);
 }
 
-void journaling_push_words(lua_State *L, struct journaling *jn)
+void session_push_words(lua_State *L, struct session *jn)
 {
-    const struct journal_run *run = journal_run(run_journal(L));
+    const struct journal_run *run = journal_run(writes_journal(L));
     int top = lua_gettop(L);
     if (!jn->own) {
         error_push(L, ERROR_JOURNAL, "a journal from elsewhere does not choose what is run; name "
@@ -286,10 +286,10 @@ void journaling_push_words(lua_State *L, struct journaling *jn)
 }
 
 /* A script that was not trusted then is not now, because it is gone on with. */
-static void stay_restricted(lua_State *L, const struct journaling *jn)
+static void stay_restricted(lua_State *L, const struct session *jn)
 {
     int top = lua_gettop(L);
-    const struct journal_run *run = journal_run(run_journal(L));
+    const struct journal_run *run = journal_run(writes_journal(L));
     if (jn->options->restricted || run->arguments == NULL)
         return;
     json_decode(L, run->arguments, strlen(run->arguments));
@@ -302,7 +302,7 @@ static void stay_restricted(lua_State *L, const struct journaling *jn)
     lua_settop(L, top);
 }
 
-bool journaling_resume(lua_State *L, struct journaling *jn)
+bool session_resume(lua_State *L, struct session *jn)
 {
     struct journal_fault fault;
     struct journal *j = take(jn, jn->options->resume, &jn->own, &fault);
@@ -312,7 +312,7 @@ bool journaling_resume(lua_State *L, struct journaling *jn)
     }
     jn->resumed = true;
     jn->taken = false;
-    run_resume(L, j, true);
+    writes_use_journal(L, j, true);
     stay_restricted(L, jn);
     return true;
 }
@@ -332,7 +332,7 @@ static size_t report_unreached(lua_State *L, struct journal *j, enum log_level l
         bool sent = done || op.state == JOURNAL_INTENT || op.state == JOURNAL_UNKNOWN;
         if (!sent || journal_is_reached(j, op.id))
             continue;
-        if (done && op.connector != NULL && run_has_seen(L, op.connector, op.target)) {
+        if (done && op.connector != NULL && writes_has_seen(L, op.connector, op.target)) {
             seen++;
             continue;
         }
@@ -402,7 +402,7 @@ static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], b
 }
 
 /* Leaves the run's own state, unless it has been taken back. */
-static bool finish(struct journal *j, const struct journaling *jn, size_t undone, int code,
+static bool finish(struct journal *j, const struct session *jn, size_t undone, int code,
                    bool complete)
 {
     if (!jn->taken)
@@ -441,9 +441,9 @@ static int close_journal(struct journal *j, int code)
     return closed || code != 0 ? code : 1;
 }
 
-int journaling_end(lua_State *L, struct journaling *jn, int code, bool broken_off)
+int session_end(lua_State *L, struct session *jn, int code, bool broken_off)
 {
-    struct journal *j = run_take_back(L);
+    struct journal *j = writes_detach_journal(L);
     size_t counts[JOURNAL_STATES] = {0};
     if (j == NULL)
         return code;

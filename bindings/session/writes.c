@@ -22,7 +22,7 @@ enum { MAX_TEXT = 64 * 1024 * 1024 };
 
 struct run {
     struct engine *engine;
-    const struct run_settings *settings;
+    const struct writes_settings *settings;
     struct journal *journal; /* NULL: none, or none yet */
     bool earlier;            /* it is an earlier run's, which this one goes on with */
     /* Scratch, kept for reuse. */
@@ -52,7 +52,7 @@ static int run_collect(lua_State *L)
     return 0;
 }
 
-void run_open(lua_State *L, struct engine *e, const struct run_settings *settings)
+void writes_open(lua_State *L, struct engine *e, const struct writes_settings *settings)
 {
     struct run *r = lua_newuserdatauv(L, sizeof *r, 2);
     *r = (struct run){.engine = e, .settings = settings};
@@ -69,7 +69,7 @@ void run_open(lua_State *L, struct engine *e, const struct run_settings *setting
     lua_rawsetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY);
 }
 
-void run_resume(lua_State *L, struct journal *j, bool earlier)
+void writes_use_journal(lua_State *L, struct journal *j, bool earlier)
 {
     struct run *r = run_of(L);
     r->journal = j;
@@ -77,12 +77,12 @@ void run_resume(lua_State *L, struct journal *j, bool earlier)
     engine_set_journal(r->engine, j);
 }
 
-struct journal *run_journal(lua_State *L)
+struct journal *writes_journal(lua_State *L)
 {
     return run_of(L)->journal;
 }
 
-struct journal *run_take_back(lua_State *L)
+struct journal *writes_detach_journal(lua_State *L)
 {
     struct run *r = run_of(L);
     if (r == NULL)
@@ -108,7 +108,7 @@ static struct journal *journal_at_hand(lua_State *L, struct run *r)
         struct journal *j = r->settings->create(r->settings->context, &fault);
         if (j == NULL)
             raise_fault(L, &fault);
-        run_resume(L, j, false);
+        writes_use_journal(L, j, false);
     }
     return r->journal;
 }
@@ -118,7 +118,7 @@ static bool records(const struct run *r)
     return !r->settings->plan && (r->settings->create != NULL || r->journal != NULL);
 }
 
-void run_check(lua_State *L, const struct route *route, const char *verb, int64_t op)
+void writes_check(lua_State *L, const struct route *route, const char *verb, int64_t op)
 {
     if (route->effect == EFFECT_NONE)
         return;
@@ -208,7 +208,7 @@ static const char *describe(lua_State *L, struct run *r, const char *verb, int r
     } else {
         buffer_clear(&r->request);
         r->described = 0;
-        if (any && !recorded_request(L, request, &r->request, &sum))
+        if (any && !journal_encode_request(L, request, &r->request, &sum))
             luaL_error(L, "not enough memory");
         r->described = number;
         r->described_sum = sum;
@@ -235,10 +235,10 @@ static bool is_partial(const char *verb)
     return strcmp(verb, "update") == 0;
 }
 
-void run_push_before(lua_State *L, const struct journal_op *op)
+void writes_push_pre_image(lua_State *L, const struct journal_op *op)
 {
     if (is_partial(op->verb))
-        recorded_push_before(L, op->pre_image, op->request);
+        journal_push_pre_image(L, op->pre_image, op->request);
     else
         lua_pushstring(L, op->pre_image);
 }
@@ -260,7 +260,7 @@ static void push_op(lua_State *L, const struct journal_op *op)
     set_text(L, "where", op->target);
     set_text(L, "connector", op->connector);
     set_text(L, "request", op->request);
-    run_push_before(L, op);
+    writes_push_pre_image(L, op);
     lua_setfield(L, -2, "before");
     set_text(L, "result", op->result);
     set_text(L, "error", op->error);
@@ -307,7 +307,7 @@ static int intend(lua_State *L)
     intent.request = describe(L, r, verb, 5, digest);
     if (!lua_isnil(L, 6)) {
         buffer_clear(&r->value);
-        if (!recorded_before(L, 6, is_partial(verb) ? 5 : 0, &r->value))
+        if (!journal_encode_pre_image(L, 6, is_partial(verb) ? 5 : 0, &r->value))
             luaL_error(L, "not enough memory");
         intent.pre_image = buffer_text(&r->value);
     }
@@ -347,7 +347,7 @@ static int ended(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     (void)context;
-    struct journal *j = run_journal(L);
+    struct journal *j = writes_journal(L);
     return journal_is_dead(j) ? raise_unrecorded(L, j) : 0;
 }
 
@@ -376,7 +376,7 @@ static int end(lua_State *L)
         outcome.error = push_redacted(L, 4);
     if (!lua_isnil(L, 3)) {
         buffer_clear(&r->value);
-        if (!recorded_result(L, 3, lua_istable(L, 5) ? 5 : 0, &r->value))
+        if (!journal_encode_result(L, 3, lua_istable(L, 5) ? 5 : 0, &r->value))
             luaL_error(L, "not enough memory");
         outcome.result = buffer_text(&r->value);
         if (lua_istable(L, 3) && lua_getfield(L, 3, "id") == LUA_TSTRING)
@@ -402,7 +402,7 @@ static int sends(lua_State *L)
 
 static int undo(lua_State *L)
 {
-    struct journal *j = run_journal(L);
+    struct journal *j = writes_journal(L);
     if (!journal_undo(j, luaL_checkinteger(L, 1)))
         raise_fault(L, journal_fault(j));
     return 0;
@@ -412,7 +412,7 @@ static int undo(lua_State *L)
 
 static int previous(lua_State *L)
 {
-    struct journal *j = run_journal(L);
+    struct journal *j = writes_journal(L);
     struct journal_op op;
     if (!journal_previous(j, luaL_optinteger(L, 1, INT64_MAX), &op))
         raise_fault(L, journal_fault(j));
@@ -435,7 +435,7 @@ static int saw(lua_State *L)
     return 0;
 }
 
-bool run_has_seen(lua_State *L, const char *connector, const char *place)
+bool writes_has_seen(lua_State *L, const char *connector, const char *place)
 {
     push_user_value(L, SEEN);
     lua_pushfstring(L, "%s on %s", connector, place);
@@ -455,7 +455,7 @@ static int take(lua_State *L)
     struct journal *j = r->settings->take(r->settings->context, name, &own, &fault);
     if (j == NULL)
         raise_fault(L, &fault);
-    run_resume(L, j, true);
+    writes_use_journal(L, j, true);
     lua_pushboolean(L, own);
     return 1;
 }
@@ -497,12 +497,12 @@ static int records_call(lua_State *L)
 
 static int id(lua_State *L)
 {
-    struct journal *j = run_journal(L);
+    struct journal *j = writes_journal(L);
     lua_pushstring(L, j != NULL ? journal_run(j)->id : NULL);
     return 1;
 }
 
-const luaL_Reg run_functions[] = {
+const luaL_Reg writes_functions[] = {
     {"journal_find", find},
     {"journal_intend", intend},
     {"journal_end", end},

@@ -41,7 +41,7 @@ struct journal_fault;
 struct journal_op;
 struct route;
 
-struct run_settings {
+struct writes_settings {
     bool plan; /* nothing is sent that changes anything */
     /* Makes the journal, at the first write. NULL: this run records nothing. */
     struct journal *(*create)(void *context, struct journal_fault *fault);
@@ -53,27 +53,27 @@ struct run_settings {
 };
 
 /* Before the first exchange. `settings` must outlive the state. [-0, +0, m] */
-void run_open(lua_State *L, struct engine *e, const struct run_settings *settings);
+void writes_open(lua_State *L, struct engine *e, const struct writes_settings *settings);
 
 /* The functions above, for kelp.raw. */
-extern const luaL_Reg run_functions[];
+extern const luaL_Reg writes_functions[];
 
 /* Goes on with an earlier run, or records in this journal from now on; it is the
- * run's, for run_take_back to return. [-0, +0, m] */
-void run_resume(lua_State *L, struct journal *j, bool earlier);
+ * run's, for writes_detach_journal to return. [-0, +0, m] */
+void writes_use_journal(lua_State *L, struct journal *j, bool earlier);
 
 /* The journal, or NULL; the engine and the run forget it. */
-struct journal *run_take_back(lua_State *L);
-struct journal *run_journal(lua_State *L);
+struct journal *writes_detach_journal(lua_State *L);
+struct journal *writes_journal(lua_State *L);
 
 /* Pushes the JSON text of what an operation's connector was before, as far as it was
  * recorded, or nil. [-0, +1, e] */
-void run_push_before(lua_State *L, const struct journal_op *op);
+void writes_push_pre_image(lua_State *L, const struct journal_op *op);
 
 /* Whether journal_saw was called for that connector of that place. [-0, +0, m] */
-bool run_has_seen(lua_State *L, const char *connector, const char *place);
+bool writes_has_seen(lua_State *L, const char *connector, const char *place);
 
 /* Raises unless a request of that route may be sent for `op` (0: none). */
-void run_check(lua_State *L, const struct route *route, const char *verb, int64_t op);
+void writes_check(lua_State *L, const struct route *route, const char *verb, int64_t op);
 
 #endif

@@ -13,19 +13,19 @@ struct list {
     struct exchange *first, *last;
 };
 
-struct lane {
+struct request_queue {
     char *credential;
-    struct pace *pace;
+    struct limiter *limiter;
     struct list queued;
-    struct lane *next;
+    struct request_queue *next;
 };
 
 struct engine {
     struct transport *transport;
     struct clock *clock;
     struct journal *journal;
-    struct lane *lanes;
-    int named; /* see engine_widen */
+    struct request_queue *queues;
+    int named; /* see engine_reserve */
     struct list waiting; /* to be sent again, soonest first */
     struct list ended;
     size_t busy;
@@ -74,46 +74,46 @@ void engine_free(struct engine *e)
 {
     if (e == NULL)
         return;
-    while (e->lanes != NULL) {
-        struct lane *lane = e->lanes;
-        e->lanes = lane->next;
-        pace_free(lane->pace);
-        free(lane->credential);
-        free(lane);
+    while (e->queues != NULL) {
+        struct request_queue *queue = e->queues;
+        e->queues = queue->next;
+        limiter_free(queue->limiter);
+        free(queue->credential);
+        free(queue);
     }
     free(e->sent);
     free(e);
 }
 
-struct lane *engine_lane(struct engine *e, const char *credential,
-                         const struct pace_settings *settings)
+struct request_queue *engine_queue(struct engine *e, const char *credential,
+                         const struct limiter_settings *settings)
 {
-    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next) {
-        if (strcmp(lane->credential, credential) == 0)
-            return lane;
+    for (struct request_queue *queue = e->queues; queue != NULL; queue = queue->next) {
+        if (strcmp(queue->credential, credential) == 0)
+            return queue;
     }
-    struct lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL)
+    struct request_queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL)
         return NULL;
-    lane->credential = strdup(credential);
-    lane->pace = pace_new(e->clock, settings);
-    if (lane->credential == NULL || lane->pace == NULL) {
-        free(lane->credential);
-        pace_free(lane->pace);
-        free(lane);
+    queue->credential = strdup(credential);
+    queue->limiter = limiter_new(e->clock, settings);
+    if (queue->credential == NULL || queue->limiter == NULL) {
+        free(queue->credential);
+        limiter_free(queue->limiter);
+        free(queue);
         return NULL;
     }
-    pace_widen(lane->pace, e->named);
-    lane->next = e->lanes;
-    e->lanes = lane;
-    return lane;
+    limiter_reserve(queue->limiter, e->named);
+    queue->next = e->queues;
+    e->queues = queue;
+    return queue;
 }
 
-void engine_widen(struct engine *e, int more)
+void engine_reserve(struct engine *e, int more)
 {
     e->named += more;
-    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next)
-        pace_widen(lane->pace, e->named);
+    for (struct request_queue *queue = e->queues; queue != NULL; queue = queue->next)
+        limiter_reserve(queue->limiter, e->named);
 }
 
 void exchange_init(struct exchange *x)
@@ -133,7 +133,7 @@ void engine_submit(struct engine *e, struct exchange *x)
 {
     x->state = EXCHANGE_QUEUED;
     x->begun = clock_now(e->clock);
-    insert_before(&x->lane->queued, x, NULL);
+    insert_before(&x->queue->queued, x, NULL);
     e->busy++;
 }
 
@@ -159,16 +159,16 @@ static void wait_to_resend(struct engine *e, struct exchange *x, double seconds)
 static void note_attempt(struct engine *e, const struct exchange *x, double wait)
 {
     static const char *const classes[] = {"done", "refused", "rejected", "not sent", "ambiguous"};
-    struct journal_attempt attempt = {classes[x->outcome], (int)x->transfer.reply.status, wait};
+    struct journal_attempt attempt = {classes[x->outcome], (int)x->transfer.response.status, wait};
     if (x->op != 0 && e->journal != NULL)
         (void)journal_attempt(e->journal, x->op, &attempt);
 }
 
 /* Whether another server is asked at once. A write goes on to it only while no
  * server can have seen it; a read also when this one failed. */
-static bool goes_elsewhere(struct exchange *x)
+static bool fails_over(struct exchange *x)
 {
-    switch (x->transfer.reply.fault) {
+    switch (x->transfer.response.fault) {
     case FAULT_NONE:
     case FAULT_RESOLVE:
     case FAULT_CONNECT:
@@ -179,42 +179,42 @@ static bool goes_elsewhere(struct exchange *x)
     default:
         return false;
     }
-    bool unseen = x->outcome == OUTCOME_NOT_SENT && !(x->writes && x->doubt);
+    bool unseen = x->outcome == OUTCOME_NOT_SENT && !(x->writes && x->is_ambiguous);
     bool may = unseen || (x->outcome == OUTCOME_AMBIGUOUS && !x->writes);
-    return may && !x->last && x->elsewhere != NULL && x->elsewhere(x);
+    return may && !x->last && x->failover != NULL && x->failover(x);
 }
 
 /* An attempt has ended: tells the pace, and ends the exchange or lets it wait
  * for the next one. */
 static void attempted(struct engine *e, struct exchange *x)
 {
-    struct reply *reply = &x->transfer.reply;
-    if (reply->fault == FAULT_CANCELLED) {
-        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
-        x->outcome = reply->sent == SENT_NO ? OUTCOME_NOT_SENT : OUTCOME_AMBIGUOUS;
-        x->doubt |= x->outcome == OUTCOME_AMBIGUOUS;
+    struct response *response = &x->transfer.response;
+    if (response->fault == FAULT_CANCELLED) {
+        limiter_ended(x->queue->limiter, &x->slot, OUTCOME_NOT_SENT, NULL);
+        x->outcome = response->sent == SENT_NO ? OUTCOME_NOT_SENT : OUTCOME_AMBIGUOUS;
+        x->is_ambiguous |= x->outcome == OUTCOME_AMBIGUOUS;
         end(e, x);
         return;
     }
-    x->outcome = retry_classify(reply);
-    x->doubt |= x->outcome == OUTCOME_AMBIGUOUS;
-    if (goes_elsewhere(x)) {
+    x->outcome = retry_classify(response);
+    x->is_ambiguous |= x->outcome == OUTCOME_AMBIGUOUS;
+    if (fails_over(x)) {
         /* That one server of several is down is not held against all of them. */
-        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+        limiter_ended(x->queue->limiter, &x->slot, OUTCOME_NOT_SENT, NULL);
         note_attempt(e, x, 0);
         log_line(LOG_INFO, "%s %s: asking here now", x->transfer.request.method,
                  buffer_text(&x->transfer.request.url));
         wait_to_resend(e, x, 0);
         return;
     }
-    pace_ended(x->lane->pace, &x->slot, x->outcome, reply);
+    limiter_ended(x->queue->limiter, &x->slot, x->outcome, response);
     if (x->outcome == OUTCOME_DONE || x->outcome == OUTCOME_REFUSED) {
         end(e, x);
         return;
     }
     x->past.elapsed = clock_now(e->clock) - x->begun;
     struct retry_decision decision =
-        retry_decide(&x->policy, e->clock, x->outcome, reply, &x->past, x->resend);
+        retry_decide(&x->policy, e->clock, x->outcome, response, &x->past, x->resend);
     x->why = decision.why;
     x->wait = decision.wait;
     x->paused = decision.pause;
@@ -241,11 +241,11 @@ static void collect(struct engine *e)
 
 static void end_unsent(struct engine *e, struct exchange *x, enum fault fault, const char *why)
 {
-    struct reply *reply = &x->transfer.reply;
-    reply->fault = fault;
-    reply->sent = x->doubt ? SENT_MAYBE : SENT_NO;
-    snprintf(reply->message, sizeof reply->message, "%.255s", why);
-    x->outcome = x->doubt ? OUTCOME_AMBIGUOUS : OUTCOME_NOT_SENT;
+    struct response *response = &x->transfer.response;
+    response->fault = fault;
+    response->sent = x->is_ambiguous ? SENT_MAYBE : SENT_NO;
+    snprintf(response->message, sizeof response->message, "%.255s", why);
+    x->outcome = x->is_ambiguous ? OUTCOME_AMBIGUOUS : OUTCOME_NOT_SENT;
     end(e, x);
 }
 
@@ -254,12 +254,12 @@ static const char cancelled_unsent[] = "cancelled before it was sent";
 void engine_cancel(struct engine *e, struct exchange *x)
 {
     if (x->state == EXCHANGE_QUEUED) {
-        detach(&x->lane->queued, x);
-        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+        detach(&x->queue->queued, x);
+        limiter_ended(x->queue->limiter, &x->slot, OUTCOME_NOT_SENT, NULL);
         end_unsent(e, x, FAULT_CANCELLED, cancelled_unsent);
     } else if (x->state == EXCHANGE_WAITING) {
         detach(&e->waiting, x);
-        pace_ended(x->lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+        limiter_ended(x->queue->limiter, &x->slot, OUTCOME_NOT_SENT, NULL);
         end_unsent(e, x, FAULT_CANCELLED, cancelled_unsent);
     } else if (x->state == EXCHANGE_UNDER_WAY) {
         e->transport->cancel(e->transport, &x->transfer);
@@ -297,7 +297,7 @@ static double requeue_due(struct engine *e)
     while ((x = e->waiting.first) != NULL && x->due <= now) {
         detach(&e->waiting, x);
         x->state = EXCHANGE_QUEUED;
-        insert_before(&x->lane->queued, x, x->lane->queued.first);
+        insert_before(&x->queue->queued, x, x->queue->queued.first);
     }
     return x != NULL ? x->due - now : -1;
 }
@@ -341,22 +341,22 @@ static bool may_send(struct engine *e, const struct exchange *x)
 
 /* Starts what the lane's pace lets go; the seconds until it may let go more, or
  * negative when only an end can change that. */
-static double start_queued(struct engine *e, struct lane *lane)
+static double start_queued(struct engine *e, struct request_queue *queue)
 {
     struct exchange *x;
-    while ((x = lane->queued.first) != NULL) {
+    while ((x = queue->queued.first) != NULL) {
         if (!may_send(e, x)) {
-            detach(&lane->queued, x);
-            pace_ended(lane->pace, &x->slot, OUTCOME_NOT_SENT, NULL);
+            detach(&queue->queued, x);
+            limiter_ended(queue->limiter, &x->slot, OUTCOME_NOT_SENT, NULL);
             end_unsent(e, x, FAULT_UNRECORDED,
                        e->journal != NULL ? journal_fault(e->journal)->message
                                           : "there is no journal for it");
             continue;
         }
-        double ask = pace_ask(lane->pace, &x->slot);
+        double ask = limiter_admit(queue->limiter, &x->slot);
         if (ask != 0)
             return ask;
-        detach(&lane->queued, x);
+        detach(&queue->queued, x);
         x->state = EXCHANGE_UNDER_WAY;
         x->attempts++;
         if (x->op != 0)
@@ -371,8 +371,8 @@ int engine_wait(struct engine *e, double seconds)
     /* What it could not make durable is not sent: may_send asks it again. */
     (void)engine_commit(e);
     seconds = sooner(requeue_due(e), seconds);
-    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next)
-        seconds = sooner(start_queued(e, lane), seconds);
+    for (struct request_queue *queue = e->queues; queue != NULL; queue = queue->next)
+        seconds = sooner(start_queued(e, queue), seconds);
     /* Whoever reads along sees what was said before the wait. */
     (void)log_release(STDOUT_FILENO);
     (void)log_release(STDERR_FILENO);
@@ -402,17 +402,17 @@ size_t engine_busy(const struct engine *e)
     return e->busy;
 }
 
-void lane_pace(struct lane *lane, struct pace_state *out)
+void queue_limiter_state(struct request_queue *queue, struct limiter_state *out)
 {
-    pace_state(lane->pace, out);
+    limiter_state(queue->limiter, out);
 }
 
-void engine_pace(struct engine *e, struct pace_state *out)
+void engine_limiter_state(struct engine *e, struct limiter_state *out)
 {
     memset(out, 0, sizeof *out);
-    for (struct lane *lane = e->lanes; lane != NULL; lane = lane->next) {
-        struct pace_state state;
-        pace_state(lane->pace, &state);
+    for (struct request_queue *queue = e->queues; queue != NULL; queue = queue->next) {
+        struct limiter_state state;
+        limiter_state(queue->limiter, &state);
         bool worst = state.wait > out->wait || out->limit == 0;
         int in_flight = out->in_flight + state.in_flight;
         if (worst)

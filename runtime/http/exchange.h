@@ -14,12 +14,12 @@
 struct clock;
 struct engine;
 struct journal;
-struct lane; /* the requests of one credential */
+struct request_queue; /* the requests of one credential */
 
 struct exchange {
     struct transfer transfer;
     /* For the owner to fill: */
-    struct lane *lane;
+    struct request_queue *queue;
     struct retry_policy policy;
     bool resend;               /* an AMBIGUOUS end may be followed by a second send */
     bool writes;               /* cutting it off would leave its outcome unknown */
@@ -27,12 +27,12 @@ struct exchange {
     /* Turns the request to another server that can carry it out; false when all of
      * them have been asked in turn: the next attempt, if there is one, begins with
      * the first again. NULL: there is one server. */
-    bool (*elsewhere)(struct exchange *x);
+    bool (*failover)(struct exchange *x);
     void *owner;               /* not looked at */
     /* For the owner to read when it has ended: */
     int attempts;              /* times that it was handed to the transport */
     enum outcome outcome;      /* of the last attempt */
-    bool doubt;                /* an attempt, the last one or an earlier, was AMBIGUOUS */
+    bool is_ambiguous;                /* an attempt, the last one or an earlier, was AMBIGUOUS */
     bool paused;               /* the server named a time too far away: `wait` seconds */
     double wait;
     double waited;             /* seconds spent waiting to be sent again */
@@ -43,7 +43,7 @@ struct exchange {
     struct exchange *next, *previous;
     bool last;                 /* no attempt follows the present one */
     struct retry_past past;
-    struct pace_slot slot;
+    struct limiter_slot slot;
     double begun, due;
 };
 
@@ -56,13 +56,13 @@ void engine_free(struct engine *e);
 /* The lane of that credential (a text that is the same for the same one),
  * made with these settings when there is none yet; owned by the engine. NULL:
  * out of memory. */
-struct lane *engine_lane(struct engine *e, const char *credential,
-                         const struct pace_settings *settings);
+struct request_queue *engine_queue(struct engine *e, const char *credential,
+                         const struct limiter_settings *settings);
 
 /* A job that has begun names so many requests that may be under way at a time; when it
  * has ended, the same number negative. The sum counts for each lane whose settings
- * name none; see pace_widen. */
-void engine_widen(struct engine *e, int more);
+ * name none; see limiter_reserve. */
+void engine_reserve(struct engine *e, int more);
 
 void exchange_init(struct exchange *x); /* with the default policy */
 void exchange_free(struct exchange *x); /* must be idle */
@@ -107,10 +107,10 @@ struct exchange *engine_take(struct engine *e);
 size_t engine_busy(const struct engine *e);
 
 /* What holds the requests of one lane back. */
-void lane_pace(struct lane *lane, struct pace_state *out);
+void queue_limiter_state(struct request_queue *queue, struct limiter_state *out);
 
 /* What holds requests back most, over all lanes. */
-void engine_pace(struct engine *e, struct pace_state *out);
+void engine_limiter_state(struct engine *e, struct limiter_state *out);
 
 struct clock *engine_clock(struct engine *e);
 

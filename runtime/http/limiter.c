@@ -25,7 +25,7 @@ static const double default_probe = 30; /* seconds */
 static const double blind_gate = 1, blind_gate_least = 0.25, blind_gate_most = 60;
 static const double longest_gate = 86400;
 
-struct pace {
+struct limiter {
     struct clock *clock;
     struct rate rate;
 
@@ -34,7 +34,7 @@ struct pace {
     double refused_at;    /* when the last group of 429s was noticed */
 
     int in_flight;
-    int set, named;       /* by the settings, and by pace_widen; 0: not */
+    int set, named;       /* by the settings, and by limiter_reserve; 0: not */
     double limit;
     double cut_at, grown_at;
     bool cut;             /* ever */
@@ -47,9 +47,9 @@ struct pace {
     double paused_at, probe_at;
 };
 
-struct pace *pace_new(struct clock *clock, const struct pace_settings *settings)
+struct limiter *limiter_new(struct clock *clock, const struct limiter_settings *settings)
 {
-    struct pace *p = calloc(1, sizeof *p);
+    struct limiter *p = calloc(1, sizeof *p);
     if (p == NULL)
         return NULL;
     p->clock = clock;
@@ -64,23 +64,23 @@ struct pace *pace_new(struct clock *clock, const struct pace_settings *settings)
     return p;
 }
 
-void pace_free(struct pace *p)
+void limiter_free(struct limiter *p)
 {
     free(p);
 }
 
 /* What the user has named; 0: nothing. */
-static int named(const struct pace *p)
+static int named(const struct limiter *p)
 {
     return p->set > 0 ? p->set : p->named;
 }
 
-static int most(const struct pace *p)
+static int most(const struct limiter *p)
 {
     return p->set > 0 || p->named > DEFAULT_CONCURRENCY ? named(p) : DEFAULT_CONCURRENCY;
 }
 
-void pace_widen(struct pace *p, int number)
+void limiter_reserve(struct limiter *p, int number)
 {
     p->named = number;
     if (!p->cut)
@@ -90,7 +90,7 @@ void pace_widen(struct pace *p, int number)
 
 /* Seconds until something else than the slots lets a request through, and what
  * holds it back. */
-static double held_back(struct pace *p, double now, const char **why)
+static double held_back(struct limiter *p, double now, const char **why)
 {
     *why = NULL;
     if (p->gate > now) {
@@ -107,7 +107,7 @@ static double held_back(struct pace *p, double now, const char **why)
     return wait;
 }
 
-double pace_ask(struct pace *p, struct pace_slot *slot)
+double limiter_admit(struct limiter *p, struct limiter_slot *slot)
 {
     double now = clock_now(p->clock);
     const char *why;
@@ -126,7 +126,7 @@ double pace_ask(struct pace *p, struct pace_slot *slot)
 }
 
 /* One cut for all that was under way when the limit was last cut. */
-static void cut_limit(struct pace *p, const struct pace_slot *slot, double factor)
+static void cut_limit(struct limiter *p, const struct limiter_slot *slot, double factor)
 {
     if (p->cut && slot->at <= p->cut_at)
         return;
@@ -142,7 +142,7 @@ static void cut_limit(struct pace *p, const struct pace_slot *slot, double facto
  * much of what is under way: the number of slots then rises no faster than the answers
  * of a server that has had enough come back, until the first cut twice as fast as after
  * it, for nothing is known and 4 is little for a distant server. */
-static bool may_grow(const struct pace *p, double now)
+static bool may_grow(const struct limiter *p, double now)
 {
     if (!p->cut && isfinite(rate_now(&p->rate, now)))
         return true;
@@ -151,7 +151,7 @@ static bool may_grow(const struct pace *p, double now)
 }
 
 /* `in_flight` counts the one that has just succeeded. */
-static void grow_limit(struct pace *p, int in_flight)
+static void grow_limit(struct limiter *p, int in_flight)
 {
     double now = clock_now(p->clock);
     if (in_flight < p->limit / 2)
@@ -164,7 +164,7 @@ static void grow_limit(struct pace *p, int in_flight)
     p->grown_at = now;
 }
 
-static void pause_sending(struct pace *p, const char *why)
+static void pause_sending(struct limiter *p, const char *why)
 {
     if (p->paused != NULL)
         return;
@@ -173,7 +173,7 @@ static void pause_sending(struct pace *p, const char *why)
     p->probe_at = p->paused_at + p->probe_every;
 }
 
-static void succeeded(struct pace *p, struct pace_slot *slot)
+static void succeeded(struct limiter *p, struct limiter_slot *slot)
 {
     p->failures = 0;
     p->blind_gates = 0;
@@ -185,7 +185,7 @@ static void succeeded(struct pace *p, struct pace_slot *slot)
     }
 }
 
-static void failed(struct pace *p, struct pace_slot *slot, double cost, bool broken)
+static void failed(struct limiter *p, struct limiter_slot *slot, double cost, bool broken)
 {
     p->quota = fmax(0, p->quota - cost);
     slot->cost = cost;
@@ -195,18 +195,18 @@ static void failed(struct pace *p, struct pace_slot *slot, double cost, bool bro
         pause_sending(p, "too many failures");
 }
 
-static void close_gate(struct pace *p, double seconds)
+static void close_gate(struct limiter *p, double seconds)
 {
     double until = clock_now(p->clock) + fmin(seconds, longest_gate);
     p->gate = fmax(p->gate, until);
 }
 
-static void refused_for_rate(struct pace *p, const struct pace_slot *slot,
-                             const struct reply *reply)
+static void refused_for_rate(struct limiter *p, const struct limiter_slot *slot,
+                             const struct response *response)
 {
     double now = clock_now(p->clock), hint;
     bool first = slot->at > p->refused_at; /* of its group */
-    if (retry_hint(reply, p->clock, &hint) && hint > 0) {
+    if (retry_hint(response, p->clock, &hint) && hint > 0) {
         close_gate(p, hint);
     } else if (first) {
         double most = fmin(blind_gate_most, ldexp(blind_gate, p->blind_gates));
@@ -227,19 +227,19 @@ static bool is_our_own(enum fault fault)
            fault == FAULT_TOO_LARGE;
 }
 
-void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
-                const struct reply *reply)
+void limiter_ended(struct limiter *p, struct limiter_slot *slot, enum outcome outcome,
+                const struct response *response)
 {
     if (!slot->taken)
         return;
     slot->taken = false;
     int in_flight = p->in_flight--;
-    if (reply != NULL && reply->fault == FAULT_NONE)
-        rate_answered(&p->rate, (struct rate_point){ slot->at, slot->number }, reply,
+    if (response != NULL && response->fault == FAULT_NONE)
+        rate_answered(&p->rate, (struct rate_point){ slot->at, slot->number }, response,
                       clock_now(p->clock));
     else
         rate_lost(&p->rate, slot->number);
-    if (reply == NULL || is_our_own(reply->fault))
+    if (response == NULL || is_our_own(response->fault))
         return;
     switch (outcome) {
     case OUTCOME_DONE:
@@ -248,18 +248,18 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
         succeeded(p, slot);
         break;
     case OUTCOME_REJECTED:
-        if (reply->status == 429)
-            refused_for_rate(p, slot, reply);
-        if (reply->fault == FAULT_SCARCE)
+        if (response->status == 429)
+            refused_for_rate(p, slot, response);
+        if (response->fault == FAULT_SCARCE)
             cut_limit(p, slot, 0.7);
         failed(p, slot, cost_throttle, false);
         break;
     case OUTCOME_NOT_SENT:
     case OUTCOME_AMBIGUOUS: {
         double hint;
-        if (reply->status == 503 && retry_hint(reply, p->clock, &hint))
+        if (response->status == 503 && retry_hint(response, p->clock, &hint))
             close_gate(p, hint);
-        if (reply->fault == FAULT_TIMEOUT)
+        if (response->fault == FAULT_TIMEOUT)
             cut_limit(p, slot, 0.9);
         failed(p, slot, cost_failure, true);
         break;
@@ -267,11 +267,11 @@ void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
     }
 }
 
-void pace_state(struct pace *p, struct pace_state *out)
+void limiter_state(struct limiter *p, struct limiter_state *out)
 {
     double now = clock_now(p->clock);
     double rate = rate_now(&p->rate, now);
-    *out = (struct pace_state){ .paused = p->paused != NULL, .limit = (int)p->limit,
+    *out = (struct limiter_state){ .paused = p->paused != NULL, .limit = (int)p->limit,
                                 .in_flight = p->in_flight, .rate = isfinite(rate) ? rate : 0 };
     out->wait = held_back(p, now, &out->why);
 }

@@ -1,5 +1,5 @@
 /* pace: when the next request of one credential may leave, so that the server
- * never has to say no. One `struct pace` for each credential; it knows no names
+ * never has to say no. One `struct limiter` for each credential; it knows no names
  * and sends nothing.
  *
  * It holds five things back, each by itself:
@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 struct clock;
-struct pace;
+struct limiter;
 
 /* Zero in a member: the default. */
-struct pace_settings {
+struct limiter_settings {
     double rate;     /* requests a second at most; default: only what the server shows */
     double burst;    /* requests that may leave at once under `rate`; default 1 */
     int concurrency; /* requests under way at most, and from the start; default: at
@@ -34,7 +34,7 @@ struct pace_settings {
 
 /* One request's stay with the pace. The owner zeroes it before the first ask and
  * keeps it until the request is over, retries included. */
-struct pace_slot {
+struct limiter_slot {
     bool taken;
     double at;       /* when it was granted */
     uint64_t number; /* of all grants */
@@ -44,24 +44,24 @@ struct pace_slot {
 #define PACE_FULL (-1.0)
 
 /* The clock must outlive the pace. NULL: out of memory. */
-struct pace *pace_new(struct clock *clock, const struct pace_settings *settings);
-void pace_free(struct pace *p); /* NULL is allowed */
+struct limiter *limiter_new(struct clock *clock, const struct limiter_settings *settings);
+void limiter_free(struct limiter *p); /* NULL is allowed */
 
 /* The jobs that run now name so many requests under way together (0: none names a
  * number). Where the settings name none, so many may be under way from now on, less
  * what refusals and timeouts have cut; 32 or fewer when that ends. */
-void pace_widen(struct pace *p, int number);
+void limiter_reserve(struct limiter *p, int number);
 
-/* 0: send it now; the slot is taken until pace_ended. Above 0: ask again after so
+/* 0: send it now; the slot is taken until limiter_ended. Above 0: ask again after so
  * many seconds, or when a request has ended, if that is sooner. PACE_FULL: ask
  * again when a request has ended. */
-double pace_ask(struct pace *p, struct pace_slot *slot);
+double limiter_admit(struct limiter *p, struct limiter_slot *slot);
 
-/* The request of a taken slot has ended. `reply` NULL: it was not sent after all. */
-void pace_ended(struct pace *p, struct pace_slot *slot, enum outcome outcome,
-                const struct reply *reply);
+/* The request of a taken slot has ended. `response` NULL: it was not sent after all. */
+void limiter_ended(struct limiter *p, struct limiter_slot *slot, enum outcome outcome,
+                const struct response *response);
 
-struct pace_state {
+struct limiter_state {
     double wait;      /* seconds until something may leave again; 0: not held back */
     const char *why;  /* an English phrase, NULL when not held back; a constant */
     bool paused;      /* by quota or circuit: only probes leave */
@@ -69,6 +69,6 @@ struct pace_state {
     int in_flight;
     double rate;      /* requests a second; 0: no limit known */
 };
-void pace_state(struct pace *p, struct pace_state *out);
+void limiter_state(struct limiter *p, struct limiter_state *out);
 
 #endif

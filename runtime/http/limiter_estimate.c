@@ -13,7 +13,7 @@ static const double least_span = 0.1;    /* seconds over which a rate means some
 
 /* --- what was sent --- */
 
-void guess_sent(struct rate_guess *g, struct rate_point sent)
+void guess_sent(struct limiter_estimate *g, struct rate_point sent)
 {
     struct rate_record *c = &g->record;
     if (c->stride == 0)
@@ -55,7 +55,7 @@ static double throughput(const struct rate_record *c, struct rate_point refused,
 
 /* The depth of a bucket of that rate: the most that went through above it, when all
  * began with a full one. */
-static double depth(const struct rate_guess *g, double rate)
+static double depth(const struct limiter_estimate *g, double rate)
 {
     if (g->depth > 0)
         return g->depth;
@@ -73,7 +73,7 @@ static double depth(const struct rate_guess *g, double rate)
  * any moment between, at most its depth and what flowed in; and exactly that since
  * the moment when it was last full, or since the last refusal if it never was. So
  * the rate is the greatest that one of those moments yields. */
-static double rate_for(const struct rate_guess *g, struct rate_point refused, double most,
+static double rate_for(const struct limiter_estimate *g, struct rate_point refused, double most,
                        double *span)
 {
     *span = fmax(refused.at - g->refused_at, least_span);
@@ -92,7 +92,7 @@ static double rate_for(const struct rate_guess *g, struct rate_point refused, do
 }
 
 /* How far off the rate may be that was found over `span` seconds. */
-static double doubt_of(const struct rate_guess *g, struct rate_point refused, double span,
+static double doubt_of(const struct limiter_estimate *g, struct rate_point refused, double span,
                        double most)
 {
     /* The bucket may have been full for most of that time. */
@@ -106,7 +106,7 @@ static double doubt_of(const struct rate_guess *g, struct rate_point refused, do
 
 /* The depth follows from the rate as the rate does from the depth; that may have
  * two solutions, or a wide stretch of them, while all that is known is short. */
-static void solve(struct rate_guess *g, struct rate_point refused)
+static void solve(struct limiter_estimate *g, struct rate_point refused)
 {
     /* Right after the beginning: that it was too fast is all that it says. */
     if (g->state == GUESS_HOLD && all_sends(&g->record, refused) < 4) {
@@ -128,18 +128,18 @@ static void solve(struct rate_guess *g, struct rate_point refused)
         g->doubling = search_again;
         return;
     }
-    double before = g->state == GUESS_HOLD ? g->value : 0, doubt_before = g->doubt;
+    double before = g->state == GUESS_HOLD ? g->value : 0, doubt_before = g->is_ambiguous;
     g->state = GUESS_HOLD;
     g->value = fmax(low, least);
     double most = depth(g, g->value);
-    g->doubt = fmax(doubt_of(g, refused, span, most), vague ? 0.1 : 0);
+    g->is_ambiguous = fmax(doubt_of(g, refused, span, most), vague ? 0.1 : 0);
     if (fabs(g->value - before) < doubt_before / 2 * before)
-        g->doubt = fmin(g->doubt, doubt_before / 2); /* found a second time */
+        g->is_ambiguous = fmin(g->is_ambiguous, doubt_before / 2); /* found a second time */
     if (span >= 1 && g->value > least && g->value * span > 3 * most)
         g->depth = most;
 }
 
-static void first_guess(struct rate_guess *g, struct rate_point refused, double until)
+static void first_guess(struct limiter_estimate *g, struct rate_point refused, double until)
 {
     g->first = g->record;
     g->first_refused = refused;
@@ -156,7 +156,7 @@ static void first_guess(struct rate_guess *g, struct rate_point refused, double 
     }
 }
 
-void guess_refused(struct rate_guess *g, struct rate_point seen, struct rate_point now,
+void guess_refused(struct limiter_estimate *g, struct rate_point seen, struct rate_point now,
                    double until)
 {
     if (g->state == GUESS_NONE)
@@ -174,7 +174,7 @@ void guess_refused(struct rate_guess *g, struct rate_point seen, struct rate_poi
 
 /* --- what follows from the answers after it --- */
 
-void guess_answered(struct rate_guess *g, uint64_t number, bool refused)
+void guess_answered(struct limiter_estimate *g, uint64_t number, bool refused)
 {
     struct rate_tail *t = &g->tail;
     if (number > t->after && number <= t->last) {
@@ -185,40 +185,40 @@ void guess_answered(struct rate_guess *g, uint64_t number, bool refused)
 
 /* What was under way when the server began to refuse found an empty bucket: as much
  * of it was taken as flowed in meanwhile. Far servers show a new rate at once so. */
-static void heed_tail(struct rate_guess *g)
+static void heed_tail(struct limiter_estimate *g)
 {
     const struct rate_tail *t = &g->tail;
     if (t->answered < 6 || t->answered != t->last - t->after || t->taken < 3 ||
         t->span < least_span / 4)
         return;
-    double taken = (double)t->taken, found = taken / t->span, doubt = 0.4 / taken;
-    if (g->state == GUESS_HOLD && fabs(g->value / found - 1) <= doubt)
+    double taken = (double)t->taken, found = taken / t->span, is_ambiguous = 0.4 / taken;
+    if (g->state == GUESS_HOLD && fabs(g->value / found - 1) <= is_ambiguous)
         return;
     g->state = GUESS_HOLD;
     g->value = found;
-    g->doubt = doubt;
+    g->is_ambiguous = is_ambiguous;
 }
 
-bool guess_settle(struct rate_guess *g, double now, double *credit)
+bool guess_settle(struct limiter_estimate *g, double now, double *credit)
 {
     if (g->state == GUESS_NONE || g->settled || now < g->from)
         return false;
     g->settled = true;
     g->from = now;
     heed_tail(g);
-    g->doubt = fmin(fmax(g->doubt, least_doubt), most_doubt);
+    g->is_ambiguous = fmin(fmax(g->is_ambiguous, least_doubt), most_doubt);
     *credit = fmax(1, 0.55 * fmin(g->value * (now - g->refused_at), g->depth));
     return true;
 }
 
-double guess_rate(const struct rate_guess *g, double now, double lag)
+double guess_rate(const struct limiter_estimate *g, double now, double lag)
 {
     double time = fmax(now - g->from, 0);
     if (g->state == GUESS_NONE)
         return INFINITY;
     if (g->state == GUESS_SEARCH)
         return fmax(g->value, least_rate) * exp2(fmin(time / (g->doubling + search_lags * lag), 40));
-    double x = time * sqrt(g->doubt) / fmax(climb, climb_requests / g->value);
+    double x = time * sqrt(g->is_ambiguous) / fmax(climb, climb_requests / g->value);
     double late = fmax(x - 2, 0);
-    return fmax(g->value, least_rate) * (1 + g->doubt * (x - 0.5 + 8 * late * late * late));
+    return fmax(g->value, least_rate) * (1 + g->is_ambiguous * (x - 0.5 + 8 * late * late * late));
 }

@@ -1,4 +1,4 @@
-/* rate_guess: a server that only refuses; private to rate.c.
+/* limiter_estimate: a server that only refuses; private to rate.c.
  *
  * Taken for a token bucket, its rate follows from the number of requests that it
  * took between two refusals. After that the rate creeps up until the next one, at
@@ -25,7 +25,7 @@ struct rate_tail {
     double span;            /* seconds in which it was sent */
 };
 
-struct rate_guess {
+struct limiter_estimate {
     enum { GUESS_NONE, GUESS_SEARCH, GUESS_HOLD } state;
     struct rate_record record; /* since the last refusal */
     struct rate_record first;  /* until the first one: from a full bucket on */
@@ -35,26 +35,26 @@ struct rate_guess {
     struct rate_tail tail;
     bool settled;           /* what the tail shows is in `value` */
     double value;           /* requests a second */
-    double doubt;           /* of it, relative: how far around it the rate creeps */
+    double is_ambiguous;           /* of it, relative: how far around it the rate creeps */
     double doubling;        /* seconds in which it doubles, while searching */
     double depth;           /* of the server's bucket; 0: not known yet */
 };
 
-void guess_sent(struct rate_guess *g, struct rate_point sent);
+void guess_sent(struct limiter_estimate *g, struct rate_point sent);
 
 /* The request at `seen` was refused as the first of a group; that was noticed `now`,
  * which holds the number of the last send; nothing is sent before `until`. */
-void guess_refused(struct rate_guess *g, struct rate_point seen, struct rate_point now,
+void guess_refused(struct limiter_estimate *g, struct rate_point seen, struct rate_point now,
                    double until);
 
 /* The request of that number was answered; `refused`: for the rate. */
-void guess_answered(struct rate_guess *g, uint64_t number, bool refused);
+void guess_answered(struct limiter_estimate *g, uint64_t number, bool refused);
 
 /* Sending begins again, if that is not known yet. True once: the server can be
  * expected to take `credit` requests at once. */
-bool guess_settle(struct rate_guess *g, double now, double *credit);
+bool guess_settle(struct limiter_estimate *g, double now, double *credit);
 
 /* Requests a second; infinite: nothing is known. `lag`: seconds that answers take. */
-double guess_rate(const struct rate_guess *g, double now, double lag);
+double guess_rate(const struct limiter_estimate *g, double now, double lag);
 
 #endif

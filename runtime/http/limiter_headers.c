@@ -16,13 +16,13 @@ static const double window_margin = 0.005;  /* seconds: how much later than seen
 /* --- what may be sent --- */
 
 /* Kept back for what the mirror cannot know: rounding, others' requests, latency. */
-static double reserve(const struct rate_mirror *m)
+static double reserve(const struct limiter_headers *m)
 {
     return fmin(floor((m->depth + 1) / 2), 10);
 }
 
 /* When all is back at the latest; a server that does not say is asked again soon. */
-static double reset_at(const struct rate_mirror *m)
+static double reset_at(const struct limiter_headers *m)
 {
     return m->newest.at + (m->limits.reset >= 0 ? m->limits.reset : default_reset);
 }
@@ -32,7 +32,7 @@ static double window_end(const struct rate_window *w)
     return w->high + w->length + window_margin;
 }
 
-static void hold(struct rate_mirror *m, struct rate_point at, double held)
+static void hold(struct limiter_headers *m, struct rate_point at, double held)
 {
     m->held_at = at;
     m->held = held;
@@ -40,12 +40,12 @@ static void hold(struct rate_mirror *m, struct rate_point at, double held)
 }
 
 /* What is there when all is back. */
-static double whole(const struct rate_mirror *m)
+static double whole(const struct limiter_headers *m)
 {
     return fmax(m->limits.limit, fmax(m->depth, 2));
 }
 
-static double level(const struct rate_mirror *m, struct rate_point now)
+static double level(const struct limiter_headers *m, struct rate_point now)
 {
     double since = (double)(now.number - m->held_at.number) - m->silent;
     if (m->window.known)
@@ -55,7 +55,7 @@ static double level(const struct rate_mirror *m, struct rate_point now)
     return fmin(m->held + m->refill * (now.at - m->held_at.at) - since, m->depth);
 }
 
-double mirror_rate(const struct rate_mirror *m, struct rate_point now)
+double mirror_rate(const struct limiter_headers *m, struct rate_point now)
 {
     if (m->window.known) {
         double left = fmax(window_end(&m->window) - now.at, 0.02 * m->window.length);
@@ -66,12 +66,12 @@ double mirror_rate(const struct rate_mirror *m, struct rate_point now)
     return fmax(m->refill + spend, 1 / patience);
 }
 
-double mirror_next(const struct rate_mirror *m, double now)
+double mirror_next(const struct limiter_headers *m, double now)
 {
     return m->window.known ? fmax(window_end(&m->window) - now, 0) : INFINITY;
 }
 
-double mirror_wait(const struct rate_mirror *m, struct rate_point now)
+double mirror_wait(const struct limiter_headers *m, struct rate_point now)
 {
     /* `remaining` was rounded down at best. */
     double need = m->depth >= 3 && !m->window.known ? 2 : 1;
@@ -87,7 +87,7 @@ double mirror_wait(const struct rate_mirror *m, struct rate_point now)
     return fmax(fmin(wait, m->newest.at + patience - now.at), 0);
 }
 
-void mirror_turn(struct rate_mirror *m, struct rate_point now)
+void mirror_turn(struct limiter_headers *m, struct rate_point now)
 {
     struct rate_window *w = &m->window;
     if (!w->known || now.at < window_end(w))
@@ -98,7 +98,7 @@ void mirror_turn(struct rate_mirror *m, struct rate_point now)
     hold(m, now, m->limits.limit);
 }
 
-void mirror_rest(struct rate_mirror *m, struct rate_point now, double idle)
+void mirror_rest(struct limiter_headers *m, struct rate_point now, double idle)
 {
     if (!m->window.known && idle > 2 * fmax(m->limits.reset, default_reset))
         hold(m, now, whole(m));
@@ -106,14 +106,14 @@ void mirror_rest(struct rate_mirror *m, struct rate_point now, double idle)
 
 /* --- how it comes back --- */
 
-static void anchor(struct rate_mirror *m)
+static void anchor(struct limiter_headers *m)
 {
     m->anchor = m->newest;
     m->anchor_remaining = m->limits.remaining;
     m->full = false;
 }
 
-static void measure(struct rate_mirror *m)
+static void measure(struct limiter_headers *m)
 {
     double time = m->newest.at - m->anchor.at;
     bool soon = !m->measured || m->limits.remaining < reserve(m);
@@ -134,7 +134,7 @@ static void measure(struct rate_mirror *m)
 }
 
 /* A full bucket says that more flows than is used, not how much: use more. */
-static void try_harder(struct rate_mirror *m, double gap, double lag)
+static void try_harder(struct limiter_headers *m, double gap, double lag)
 {
     double doubling = full_doubling + full_doubling_lags * lag;
     double tried = m->refill > 0 ? fmin(gap, 1.5 / m->refill) : gap;
@@ -144,7 +144,7 @@ static void try_harder(struct rate_mirror *m, double gap, double lag)
 
 /* The end of a window lay between two requests. What a bucket lets flow looks like
  * that after a wait, but flows between two such moments too. */
-static void end_window(struct rate_mirror *m, double before, double after)
+static void end_window(struct limiter_headers *m, double before, double after)
 {
     struct rate_window *w = &m->window;
     double time = after - w->high;
@@ -168,7 +168,7 @@ static void end_window(struct rate_mirror *m, double before, double after)
 }
 
 /* True when the step from the answer before was the end of a window. */
-static bool watch_window(struct rate_mirror *m, struct rate_point before, double remaining,
+static bool watch_window(struct limiter_headers *m, struct rate_point before, double remaining,
                          double reset)
 {
     struct rate_window *w = &m->window;
@@ -187,7 +187,7 @@ static bool watch_window(struct rate_mirror *m, struct rate_point before, double
     return false;
 }
 
-static void first_shown(struct rate_mirror *m)
+static void first_shown(struct limiter_headers *m)
 {
     m->shown = true;
     m->depth = m->limits.remaining;
@@ -195,7 +195,7 @@ static void first_shown(struct rate_mirror *m)
     anchor(m);
 }
 
-void mirror_shown(struct rate_mirror *m, struct rate_point seen,
+void mirror_shown(struct limiter_headers *m, struct rate_point seen,
                   const struct retry_limits *limits, double lag)
 {
     if (m->shown && seen.number <= m->newest.number)
@@ -221,12 +221,12 @@ void mirror_shown(struct rate_mirror *m, struct rate_point seen,
     }
 }
 
-void mirror_silent(struct rate_mirror *m, uint64_t number)
+void mirror_silent(struct limiter_headers *m, uint64_t number)
 {
     m->silent += number > m->held_at.number;
 }
 
-void mirror_refused(struct rate_mirror *m, struct rate_point now)
+void mirror_refused(struct limiter_headers *m, struct rate_point now)
 {
     m->refill *= 0.8;
     m->measured = false;

@@ -1,4 +1,4 @@
-/* rate_mirror: a server that sends X-RateLimit-*, kept up to date between its
+/* limiter_headers: a server that sends X-RateLimit-*, kept up to date between its
  * answers; private to rate.c.
  *
  * What may be sent is what it last said to remain, less what was sent since, plus
@@ -28,7 +28,7 @@ struct rate_window {
     double watched;         /* seconds in which they could have */
 };
 
-struct rate_mirror {
+struct limiter_headers {
     bool shown;             /* anything at all */
     struct retry_limits limits; /* of the newest answer */
     struct rate_point newest;   /* and its request */
@@ -46,31 +46,31 @@ struct rate_mirror {
 };
 
 /* The answer to the request at `seen` showed limits; `lag`: seconds that it took. */
-void mirror_shown(struct rate_mirror *m, struct rate_point seen,
+void mirror_shown(struct limiter_headers *m, struct rate_point seen,
                   const struct retry_limits *limits, double lag);
 
 /* The request of that number ended without showing limits: it was lost, or is of a
  * kind that the server does not count. Either way nothing more will come of it. */
-void mirror_silent(struct rate_mirror *m, uint64_t number);
+void mirror_silent(struct limiter_headers *m, uint64_t number);
 
 /* The server refused although the mirror let it pass; `now` holds the number of the
  * last send. */
-void mirror_refused(struct rate_mirror *m, struct rate_point now);
+void mirror_refused(struct limiter_headers *m, struct rate_point now);
 
 /* To be called before the next two; `now` holds the number of the last send. */
-void mirror_turn(struct rate_mirror *m, struct rate_point now);
+void mirror_turn(struct limiter_headers *m, struct rate_point now);
 
 /* Nothing has been sent for `idle` seconds. What is believed to be under way still
  * would else count for ever if its answer was lost, or came out of order. */
-void mirror_rest(struct rate_mirror *m, struct rate_point now, double idle);
+void mirror_rest(struct limiter_headers *m, struct rate_point now, double idle);
 
 /* Requests a second that spend what is there evenly. */
-double mirror_rate(const struct rate_mirror *m, struct rate_point now);
+double mirror_rate(const struct limiter_headers *m, struct rate_point now);
 
 /* Seconds until mirror_rate jumps; infinite: not known. */
-double mirror_next(const struct rate_mirror *m, double now);
+double mirror_next(const struct limiter_headers *m, double now);
 
 /* Seconds until one may be sent at all. */
-double mirror_wait(const struct rate_mirror *m, struct rate_point now);
+double mirror_wait(const struct limiter_headers *m, struct rate_point now);
 
 #endif

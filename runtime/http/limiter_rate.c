@@ -102,16 +102,16 @@ static struct rate_point seen_at(const struct rate *r, struct rate_point sent, d
     return seen;
 }
 
-void rate_answered(struct rate *r, struct rate_point sent, const struct reply *reply, double now)
+void rate_answered(struct rate *r, struct rate_point sent, const struct response *response, double now)
 {
     double lag = now - sent.at;
     r->lag = r->lag > 0 ? 0.9 * r->lag + 0.1 * lag : lag;
     struct retry_limits limits;
-    if (retry_limits(reply, &limits))
+    if (retry_limits(response, &limits))
         mirror_shown(&r->mirror, seen_at(r, sent, now), &limits, lag);
     else
         mirror_silent(&r->mirror, sent.number);
-    guess_answered(&r->guess, sent.number, reply->status == 429);
+    guess_answered(&r->guess, sent.number, response->status == 429);
 }
 
 void rate_lost(struct rate *r, uint64_t number)

@@ -17,8 +17,8 @@ struct rate {
     uint64_t sent;
     double started[RATE_STARTS]; /* when the last ones were, by number */
     double lag;                  /* seconds from a start to its answer, smoothed */
-    struct rate_mirror mirror;
-    struct rate_guess guess;
+    struct limiter_headers mirror;
+    struct limiter_estimate guess;
 };
 
 void rate_init(struct rate *r, double fixed, double burst, double now);
@@ -31,7 +31,7 @@ double rate_ask(struct rate *r, double now, double slots);
 uint64_t rate_sent(struct rate *r, double now);
 
 /* The server answered that request. */
-void rate_answered(struct rate *r, struct rate_point sent, const struct reply *reply,
+void rate_answered(struct rate *r, struct rate_point sent, const struct response *response,
                    double now);
 
 /* That request ended without an answer, or was not sent. */

@@ -18,19 +18,19 @@ enum { TEXT_SEARCHED = 64 * 1024 };
 
 /* --- classes --- */
 
-static bool says(const struct reply *reply, const char *phrase)
+static bool says(const struct response *response, const char *phrase)
 {
-    size_t length = strlen(phrase), size = reply->body.size;
+    size_t length = strlen(phrase), size = response->body.size;
     if (size > TEXT_SEARCHED)
         size = TEXT_SEARCHED;
     for (size_t i = 0; i + length <= size; i++)
-        if (strncasecmp(reply->body.data + i, phrase, length) == 0)
+        if (strncasecmp(response->body.data + i, phrase, length) == 0)
             return true;
     return false;
 }
 
 /* Kafka Connect's words for "the workers are busy with themselves, ask later". */
-static bool says_rebalance(const struct reply *reply)
+static bool says_rebalance(const struct response *response)
 {
     static const char *const phrases[] = {
         "stale configuration",       "no known leader",           "conflicting operation",
@@ -38,48 +38,48 @@ static bool says_rebalance(const struct reply *reply)
         "a rebalance is underway",   "a rebalance was underway",  "worker rebalance",
     };
     for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
-        if (says(reply, phrases[i]))
+        if (says(response, phrases[i]))
             return true;
     return false;
 }
 
 /* 409 is at least three things. A name may be quoted in the text, so "already
  * exists" comes first: the connector may be called "rebalance". */
-static enum outcome classify_conflict(const struct reply *reply)
+static enum outcome classify_conflict(const struct response *response)
 {
-    if (says(reply, "already exists"))
+    if (says(response, "already exists"))
         return OUTCOME_REFUSED;
-    if (says_rebalance(reply) || says(reply, "rebalance"))
+    if (says_rebalance(response) || says(response, "rebalance"))
         return OUTCOME_REJECTED;
     return OUTCOME_AMBIGUOUS;
 }
 
-static enum outcome classify_status(const struct reply *reply)
+static enum outcome classify_status(const struct response *response)
 {
-    long status = reply->status;
+    long status = response->status;
     if (status >= 200 && status < 300)
         return OUTCOME_DONE;
     if (status == 429)
         return OUTCOME_REJECTED;
     if (status == 409)
-        return classify_conflict(reply);
+        return classify_conflict(response);
     /* A worker that tells at what it was when a request's time was up has taken the
      * request, and may still carry it out. */
-    if (status == 500 && says_rebalance(reply) && !says(reply, "request timed out"))
+    if (status == 500 && says_rebalance(response) && !says(response, "request timed out"))
         return OUTCOME_REJECTED;
     if (status == 408 || status >= 500 || status < 200)
         return OUTCOME_AMBIGUOUS;
     return OUTCOME_REFUSED;
 }
 
-enum outcome retry_classify(const struct reply *reply)
+enum outcome retry_classify(const struct response *response)
 {
-    if (reply->fault == FAULT_NONE)
-        return classify_status(reply);
+    if (response->fault == FAULT_NONE)
+        return classify_status(response);
     /* As if the server had refused for its limits: it comes back when there is room. */
-    if (reply->fault == FAULT_SCARCE && reply->sent == SENT_NO)
+    if (response->fault == FAULT_SCARCE && response->sent == SENT_NO)
         return OUTCOME_REJECTED;
-    return reply->sent == SENT_NO ? OUTCOME_NOT_SENT : OUTCOME_AMBIGUOUS;
+    return response->sent == SENT_NO ? OUTCOME_NOT_SENT : OUTCOME_AMBIGUOUS;
 }
 
 /* --- hints --- */
@@ -109,22 +109,22 @@ static bool parse_number(const char *text, size_t size, double *number)
     return true;
 }
 
-static double header_number(const struct reply *reply, const char *name)
+static double header_number(const struct response *response, const char *name)
 {
     size_t size;
     double value;
-    const char *text = reply_header(reply, name, &size);
+    const char *text = response_header(response, name, &size);
     return text != NULL && parse_number(text, size, &value) ? value : -1;
 }
 
 /* Seconds from the server's own "now", if it says that, to the date. */
-static bool parse_date(const struct reply *reply, struct clock *clock, const char *text,
+static bool parse_date(const struct response *response, struct clock *clock, const char *text,
                        size_t size, double *seconds)
 {
     double wall = clock_wall(clock), then, now = wall;
     if (!http_date_parse(text, size, wall, &then))
         return false;
-    const char *date = reply_header(reply, "Date", &size);
+    const char *date = response_header(response, "Date", &size);
     if (date == NULL || !http_date_parse(date, size, wall, &now))
         now = wall;
     if (then - now > longest_sensible)
@@ -133,24 +133,24 @@ static bool parse_date(const struct reply *reply, struct clock *clock, const cha
     return true;
 }
 
-bool retry_limits(const struct reply *reply, struct retry_limits *limits)
+bool retry_limits(const struct response *response, struct retry_limits *limits)
 {
-    limits->limit = header_number(reply, "X-RateLimit-Limit");
-    limits->remaining = header_number(reply, "X-RateLimit-Remaining");
-    limits->reset = header_number(reply, "X-RateLimit-Reset");
+    limits->limit = header_number(response, "X-RateLimit-Limit");
+    limits->remaining = header_number(response, "X-RateLimit-Remaining");
+    limits->reset = header_number(response, "X-RateLimit-Reset");
     return limits->remaining >= 0;
 }
 
-bool retry_hint(const struct reply *reply, struct clock *clock, double *seconds)
+bool retry_hint(const struct response *response, struct clock *clock, double *seconds)
 {
     size_t size;
-    const char *text = reply_header(reply, "Retry-After", &size);
+    const char *text = response_header(response, "Retry-After", &size);
     if (text != NULL && (parse_number(text, size, seconds) ||
-                         parse_date(reply, clock, text, size, seconds)))
+                         parse_date(response, clock, text, size, seconds)))
         return true;
     struct retry_limits limits;
-    retry_limits(reply, &limits);
-    if (limits.reset < 0 || (reply->status != 429 && limits.remaining != 0))
+    retry_limits(response, &limits);
+    if (limits.reset < 0 || (response->status != 429 && limits.remaining != 0))
         return false;
     *seconds = limits.reset;
     return true;
@@ -179,7 +179,7 @@ static const char *hopeless(enum fault fault)
     case FAULT_REFUSED:
         return "this side does not send it";
     case FAULT_TOO_LARGE:
-        return "the reply is too large";
+        return "the response is too large";
     case FAULT_CANCELLED:
         return "cancelled";
     case FAULT_MEMORY:
@@ -194,35 +194,35 @@ static struct retry_decision no(const char *why)
     return (struct retry_decision){ .why = why };
 }
 
-static const char *reason(enum outcome outcome, const struct reply *reply)
+static const char *reason(enum outcome outcome, const struct response *response)
 {
-    if (reply->fault == FAULT_SCARCE)
+    if (response->fault == FAULT_SCARCE)
         return "too few file descriptors";
     if (outcome == OUTCOME_REJECTED)
-        return reply->status == 429 ? "rate limit" : "rebalance";
+        return response->status == 429 ? "rate limit" : "rebalance";
     if (outcome == OUTCOME_NOT_SENT)
         return "could not be sent";
-    return reply->fault == FAULT_NONE ? "server failure" : "lost answer";
+    return response->fault == FAULT_NONE ? "server failure" : "lost answer";
 }
 
 struct retry_decision retry_decide(const struct retry_policy *policy, struct clock *clock,
-                                   enum outcome outcome, const struct reply *reply,
+                                   enum outcome outcome, const struct response *response,
                                    const struct retry_past *past, bool repeatable)
 {
     if (outcome == OUTCOME_DONE)
         return no("done");
     if (outcome == OUTCOME_REFUSED)
         return no("refused");
-    const char *why = hopeless(reply->fault);
+    const char *why = hopeless(response->fault);
     if (why != NULL)
         return no(why);
     if (outcome == OUTCOME_AMBIGUOUS && !repeatable)
         return no("it may have been done");
 
-    struct retry_decision d = { .why = reason(outcome, reply) };
+    struct retry_decision d = { .why = reason(outcome, response) };
     bool throttled = outcome == OUTCOME_REJECTED;
     double hint = 0;
-    bool hinted = retry_hint(reply, clock, &hint);
+    bool hinted = retry_hint(response, clock, &hint);
     d.counts = !throttled;
     if (d.counts && past->attempts + 1 >= policy->attempts) {
         d.why = "all attempts are used up";

@@ -17,7 +17,7 @@ enum outcome {
     OUTCOME_AMBIGUOUS  /* it may have been done, or may still be */
 };
 
-enum outcome retry_classify(const struct reply *reply);
+enum outcome retry_classify(const struct response *response);
 
 struct retry_policy {
     int attempts;         /* sends that count, the first one included */
@@ -47,23 +47,23 @@ struct retry_decision {
 
 /* `repeatable`: sending it twice has the effect of sending it once. */
 struct retry_decision retry_decide(const struct retry_policy *policy, struct clock *clock,
-                                   enum outcome outcome, const struct reply *reply,
+                                   enum outcome outcome, const struct response *response,
                                    const struct retry_past *past, bool repeatable);
 
 /* The seconds after which the server wants to be asked again: Retry-After, else
  * X-RateLimit-Reset when the status is 429 or nothing remains. Never negative,
  * never above 1e9: such a value is a mistake and counts as absent, like all that
  * is not exactly one number or one HTTP-date. */
-bool retry_hint(const struct reply *reply, struct clock *clock, double *seconds);
+bool retry_hint(const struct response *response, struct clock *clock, double *seconds);
 
 /* X-RateLimit-*, each -1 when it is absent or no number from 0 to 1e9. */
 struct retry_limits {
     double limit;     /* requests in a window, or the depth of a bucket */
     double remaining; /* of them */
-    double reset;     /* seconds from the reply until all of them are back */
+    double reset;     /* seconds from the response until all of them are back */
 };
 
 /* True when at least `remaining` is there. */
-bool retry_limits(const struct reply *reply, struct retry_limits *limits);
+bool retry_limits(const struct response *response, struct retry_limits *limits);
 
 #endif

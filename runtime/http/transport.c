@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Ceilings; a transport that works for a channel lowers a reply's to the
+/* Ceilings; a transport that works for a channel lowers a response's to the
  * channel's. */
 #define URL_LIMIT ((size_t)64 * 1024)
 #define HEADERS_LIMIT ((size_t)1024 * 1024)
@@ -15,16 +15,16 @@ void transfer_init(struct transfer *x)
     *x = (struct transfer){ 0 };
     buffer_init(&x->request.url, URL_LIMIT);
     buffer_init(&x->request.body, BODY_LIMIT);
-    buffer_init(&x->reply.headers, HEADERS_LIMIT);
-    buffer_init(&x->reply.body, BODY_LIMIT);
+    buffer_init(&x->response.headers, HEADERS_LIMIT);
+    buffer_init(&x->response.body, BODY_LIMIT);
 }
 
 void transfer_free(struct transfer *x)
 {
     buffer_free(&x->request.url);
     buffer_wipe(&x->request.body);
-    buffer_free(&x->reply.headers);
-    buffer_wipe(&x->reply.body); /* what a server sends back may be secret too */
+    buffer_free(&x->response.headers);
+    buffer_wipe(&x->response.body); /* what a server sends back may be secret too */
 }
 
 static bool is_blank(char c)
@@ -32,7 +32,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-const char *reply_header(const struct reply *r, const char *name, size_t *size)
+const char *response_header(const struct response *r, const char *name, size_t *size)
 {
     const char *found = NULL;
     const char *line = buffer_text(&r->headers), *end = line + r->headers.size;

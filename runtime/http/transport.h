@@ -1,6 +1,6 @@
 /* transport: how bytes get to a server and back, behind a table of functions.
  *
- * A transfer is one HTTP request and its reply. Its owner fills the request,
+ * A transfer is one HTTP request and its response. Its owner fills the request,
  * starts it, and gets the same object back from `take` when it has ended, well
  * or badly. Nothing is retried here, and a request whose `repeatable` is false
  * leaves this machine at most once (libcurl's own silent resend on a dead
@@ -23,7 +23,7 @@ enum authentication { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
 /* Who asks, and on what terms; shared by the requests of one target and not
  * changed while one of them is under way. Strings are owned by whoever made it
  * and may be NULL where that is said. */
-struct channel {
+struct http_options {
     enum authentication authentication;
     const char *user;          /* AUTH_BASIC: no ':' and no control character */
     struct secret *password;   /* AUTH_BASIC: password; AUTH_BEARER: the token */
@@ -34,13 +34,13 @@ struct channel {
     const char *proxy;         /* proxy URL, or NULL for none at all */
     bool allow_http;           /* plain http to more than this machine itself */
     double connect_timeout;    /* seconds until a connection stands */
-    double stall_timeout;      /* seconds that a begun reply may stand still; 0: 30 */
-    size_t max_body;           /* most bytes of a reply's decoded body */
-    size_t max_headers;        /* most bytes of a reply's header lines */
+    double stall_timeout;      /* seconds that a begun response may stand still; 0: 30 */
+    size_t max_body;           /* most bytes of a response's decoded body */
+    size_t max_headers;        /* most bytes of a response's header lines */
 };
 
 struct request {
-    const struct channel *channel;
+    const struct http_options *http;
     const char *method;        /* a constant: "GET", "PUT", … */
     struct buffer url;         /* absolute; already percent-encoded */
     struct buffer body;        /* JSON; may hold opened secrets, wiped on free */
@@ -51,12 +51,12 @@ struct request {
 
 /* How a transfer ended, in the words of the cause. */
 enum fault {
-    FAULT_NONE,      /* a complete HTTP reply, whatever its status */
+    FAULT_NONE,      /* a complete HTTP response, whatever its status */
     FAULT_RESOLVE,   /* the host has no address */
     FAULT_CONNECT,   /* nothing accepts connections there */
     FAULT_TLS,       /* no trusted, encrypted connection */
     FAULT_TIMEOUT,   /* `timeout` or `connect_timeout` passed, or it stalled */
-    FAULT_CLOSED,    /* the connection ended before the reply did; with SENT_NO: in
+    FAULT_CLOSED,    /* the connection ended before the response did; with SENT_NO: in
                       * the TLS handshake */
     FAULT_PROTOCOL,  /* what came is not HTTP, or lies about its length */
     FAULT_TOO_LARGE, /* more than max_body or max_headers */
@@ -70,7 +70,7 @@ enum fault {
 /* How much of the request the server can have seen. */
 enum sent { SENT_NO, SENT_MAYBE, SENT_YES };
 
-struct reply {
+struct response {
     enum fault fault;
     enum sent sent;
     long status;               /* HTTP status, 0 when none arrived */
@@ -83,7 +83,7 @@ struct reply {
 
 struct transfer {
     struct request request;
-    struct reply reply;
+    struct response response;
     void *owner;               /* not looked at */
     void *private_;            /* the transport's own while it is under way */
     struct transfer *next;     /* likewise */
@@ -111,7 +111,7 @@ void transfer_free(struct transfer *x); /* wipes the body; x itself is the owner
 
 /* The value of the last header of that name (any case), without surrounding
  * blanks; NULL when there is none. Not NUL-terminated: *size tells its end. */
-const char *reply_header(const struct reply *r, const char *name, size_t *size);
+const char *response_header(const struct response *r, const char *name, size_t *size);
 
 /* The libcurl transport: one multi handle for the process. NULL when libcurl
  * cannot be initialised; *why then says what is missing. libcurl is first

@@ -73,12 +73,12 @@ static const char *url_refusal(const struct request *r)
         return "the URL has no host";
     if (memchr(authority, '@', size) != NULL || memchr(authority, '\\', size) != NULL)
         return "the URL holds credentials, or a backslash, before its path";
-    if (plain && !r->channel->allow_http && !is_loopback(url))
+    if (plain && !r->http->allow_http && !is_loopback(url))
         return "plain http is for this machine itself only: use https, or set allow_http";
     return NULL;
 }
 
-static const char *credential_refusal(const struct channel *c)
+static const char *credential_refusal(const struct http_options *c)
 {
     if (c->authentication == AUTH_NONE)
         return NULL;
@@ -102,10 +102,10 @@ const char *request_refusal(const struct request *r)
     if (r->url.overflowed || r->body.overflowed)
         return "the request is larger than this side can hold";
     const char *refusal = url_refusal(r);
-    return refusal != NULL ? refusal : credential_refusal(r->channel);
+    return refusal != NULL ? refusal : credential_refusal(r->http);
 }
 
-void reply_refuse(struct reply *r, enum fault fault, const char *message)
+void reply_refuse(struct response *r, enum fault fault, const char *message)
 {
     r->fault = fault;
     r->sent = SENT_NO;

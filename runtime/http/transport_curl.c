@@ -80,11 +80,11 @@ static void detach(struct curl_transport *c, struct job *j)
 
 static void clear_reply(struct transfer *x)
 {
-    struct reply *r = &x->reply;
-    const struct channel *c = x->request.channel;
+    struct response *r = &x->response;
+    const struct http_options *c = x->request.http;
     buffer_clear(&r->headers);
     buffer_clear(&r->body);
-    *r = (struct reply){ .headers = r->headers, .body = r->body };
+    *r = (struct response){ .headers = r->headers, .body = r->body };
     r->headers.limit = c->max_headers;
     r->body.limit = c->max_body;
 }
@@ -95,13 +95,13 @@ static void start(struct transport *t, struct transfer *x)
     clear_reply(x);
     const char *refusal = request_refusal(&x->request);
     if (refusal != NULL) {
-        reply_refuse(&x->reply, FAULT_REFUSED, refusal);
+        reply_refuse(&x->response, FAULT_REFUSED, refusal);
         append_ended(c, x);
         return;
     }
     struct job *j = take_idle(c);
     if (j == NULL) {
-        reply_refuse(&x->reply, FAULT_MEMORY, "out of memory");
+        reply_refuse(&x->response, FAULT_MEMORY, "out of memory");
         append_ended(c, x);
         return;
     }
@@ -112,7 +112,7 @@ static void start(struct transport *t, struct transfer *x)
     }
     CURLMcode code = curl_multi_add_handle(c->multi, j->easy);
     if (code != CURLM_OK) {
-        reply_refuse(&x->reply, FAULT_MEMORY, curl_multi_strerror(code));
+        reply_refuse(&x->response, FAULT_MEMORY, curl_multi_strerror(code));
         give_back(c, j);
         append_ended(c, x);
         return;

@@ -106,25 +106,25 @@ static bool dates_failed(struct job *j)
 
 static void describe(struct job *j, CURLcode code)
 {
-    struct reply *r = &j->transfer->reply;
-    const struct channel *c = j->transfer->request.channel;
+    struct response *r = &j->transfer->response;
+    const struct http_options *c = j->transfer->request.http;
     const char *text = j->error[0] != '\0' ? j->error : curl_easy_strerror(code);
     if (j->fault == FAULT_TOO_LARGE) {
         bool body = j->header_bytes <= c->max_headers && j->complete;
-        snprintf(r->message, sizeof r->message, "the reply's %s larger than %zu bytes",
+        snprintf(r->message, sizeof r->message, "the response's %s larger than %zu bytes",
                  body ? "body is" : "headers are", body ? c->max_body : c->max_headers);
         return;
     }
     if (j->fault == FAULT_PROTOCOL)
-        text = "the reply has two lengths that differ";
+        text = "the response has two lengths that differ";
     else if (code == CURLE_OK)
-        text = "the connection ended within the reply's headers";
+        text = "the connection ended within the response's headers";
     else if (r->fault == FAULT_TOO_LARGE)
-        text = "a line of the reply's headers is too long";
+        text = "a line of the response's headers is too long";
     else if (r->fault == FAULT_SCARCE)
         text = "no file descriptor is left for a connection (ulimit -n)";
     else if (code == CURLE_ABORTED_BY_CALLBACK)
-        text = "the connection ended before the reply, and the request may not be sent twice";
+        text = "the connection ended before the response, and the request may not be sent twice";
     /* The text may quote the server. */
     struct buffer printable;
     buffer_init(&printable, sizeof r->message - 1);
@@ -146,10 +146,10 @@ static int version_of(long version)
     }
 }
 
-/* What is true of a reply however it ended. */
+/* What is true of a response however it ended. */
 static void measure(struct job *j)
 {
-    struct reply *r = &j->transfer->reply;
+    struct response *r = &j->transfer->response;
     curl_off_t microseconds = 0;
     long version = 0;
     r->status = j->status >= 200 ? j->status : 0;
@@ -175,7 +175,7 @@ static enum fault fault_behind(struct job *j, CURLcode code)
 
 void job_end(struct job *j, CURLcode code)
 {
-    struct reply *r = &j->transfer->reply;
+    struct response *r = &j->transfer->response;
     measure(j);
     r->fault = fault_behind(j, code);
     r->sent = sent_of(j, r->fault);
@@ -189,7 +189,7 @@ void job_end(struct job *j, CURLcode code)
 
 void job_end_cancelled(struct job *j)
 {
-    struct reply *r = &j->transfer->reply;
+    struct response *r = &j->transfer->response;
     measure(j);
     r->fault = FAULT_CANCELLED;
     r->sent = sent_of(j, FAULT_CANCELLED);

@@ -89,7 +89,7 @@ static size_t collect(struct job *j, struct buffer *into, const char *bytes, siz
  * It may lie, or count compressed bytes: the limit is the buffer's all the same. */
 static void make_room(struct job *j)
 {
-    struct buffer *body = &j->transfer->reply.body;
+    struct buffer *body = &j->transfer->response.body;
     curl_off_t length = -1;
     if (curl_easy_getinfo(j->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK &&
         length > 0 && (uint64_t)length <= body->limit)
@@ -100,9 +100,9 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *data)
 {
     (void)one;
     struct job *j = data;
-    if (j->transfer->reply.body.size == 0)
+    if (j->transfer->response.body.size == 0)
         make_room(j);
-    size_t taken = collect(j, &j->transfer->reply.body, bytes, size);
+    size_t taken = collect(j, &j->transfer->response.body, bytes, size);
     /* Zero is also what a callback returns for no bytes at all. */
     return j->fault == FAULT_NONE ? taken : CURL_WRITEFUNC_ERROR;
 }
@@ -121,7 +121,7 @@ static long parse_status(const char *line, size_t size)
  * the request's timeout allows to think about its answer. */
 static void limit_stalls(struct job *j)
 {
-    double seconds = j->transfer->request.channel->stall_timeout;
+    double seconds = j->transfer->request.http->stall_timeout;
     if (!(seconds > 0))
         seconds = default_stall_timeout;
     curl_easy_setopt(j->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -130,12 +130,12 @@ static void limit_stalls(struct job *j)
 }
 
 /* True when a Content-Length contradicts an earlier one of the same block: no
- * one can say where such a reply ends. */
+ * one can say where such a response ends. */
 static bool contradicts(struct job *j, const char *line, size_t size)
 {
     static const char name[] = "Content-Length";
     size_t name_size = sizeof name - 1;
-    struct buffer *headers = &j->transfer->reply.headers;
+    struct buffer *headers = &j->transfer->response.headers;
     if (size <= name_size || line[name_size] != ':' ||
         !text_equals_word(line, name_size, name))
         return false;
@@ -157,9 +157,9 @@ static size_t on_header(char *line, size_t one, size_t size, void *data)
 {
     (void)one;
     struct job *j = data;
-    struct reply *r = &j->transfer->reply;
+    struct response *r = &j->transfer->response;
     j->header_bytes += size;
-    if (j->header_bytes > j->transfer->request.channel->max_headers)
+    if (j->header_bytes > j->transfer->request.http->max_headers)
         return stop(j, FAULT_TOO_LARGE);
     if (j->complete)
         return size;
@@ -273,7 +273,7 @@ static void set_profile(struct job *j)
 
 /* The settings of a channel. Empty texts keep libcurl from asking the
  * environment; what stays on this machine never goes through a proxy. */
-static void set_channel(struct job *j, const struct channel *c)
+static void set_channel(struct job *j, const struct http_options *c)
 {
     set_text(j, CURLOPT_PROXY, c->proxy != NULL ? c->proxy : "");
     set_text(j, CURLOPT_NOPROXY, "localhost,127.0.0.0/8,::1");
@@ -296,7 +296,7 @@ static void add_header(struct job *j, char *line)
         entry[-1].next = entry;
 }
 
-static bool add_credential(struct buffer *out, const struct channel *c)
+static bool add_credential(struct buffer *out, const struct http_options *c)
 {
     const char *bytes = secret_bytes(c->password);
     size_t size = secret_size(c->password);
@@ -323,8 +323,8 @@ static void set_headers(struct job *j, const struct request *r, bool sends)
         add_header(j, no_content_type);
     if (r->has_body && r->body.size >= LARGE_BODY)
         add_header(j, no_expect);
-    if (r->channel->authentication != AUTH_NONE) {
-        if (add_credential(&j->authorization, r->channel))
+    if (r->http->authentication != AUTH_NONE) {
+        if (add_credential(&j->authorization, r->http))
             add_header(j, j->authorization.data);
         else
             note(j, CURLE_OUT_OF_MEMORY);
@@ -404,7 +404,7 @@ bool job_prepare(struct job *j, struct transfer *x)
     j->setup = CURLE_OK;
     j->error[0] = '\0';
     set_profile(j);
-    set_channel(j, r->channel);
+    set_channel(j, r->http);
     bool sends = r->has_body || is(r, "POST") || is(r, "PUT") || is(r, "PATCH");
     set_headers(j, r, sends);
     set_method(j, r, sends);
@@ -412,7 +412,7 @@ bool job_prepare(struct job *j, struct transfer *x)
     set_milliseconds(j, CURLOPT_TIMEOUT_MS, r->timeout);
     if (j->setup == CURLE_OK)
         return true;
-    reply_refuse(&x->reply, j->setup == CURLE_OUT_OF_MEMORY ? FAULT_MEMORY : FAULT_REFUSED,
+    reply_refuse(&x->response, j->setup == CURLE_OUT_OF_MEMORY ? FAULT_MEMORY : FAULT_REFUSED,
                  curl_easy_strerror(j->setup));
     return false;
 }

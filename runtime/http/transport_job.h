@@ -19,10 +19,10 @@ struct job {
     struct curl_slist headers[JOB_HEADER_LINES];
     size_t header_lines;        /* of the request */
     bool begun;                 /* libcurl has been allowed to send the request */
-    size_t header_bytes;        /* of the reply, all blocks together */
+    size_t header_bytes;        /* of the response, all blocks together */
     long status;                /* of the block that is arriving */
     bool complete;              /* the last header block has ended */
-    size_t length_at, length_size; /* Content-Length's value in reply.headers */
+    size_t length_at, length_size; /* Content-Length's value in response.headers */
     enum fault fault;           /* why a callback ended the transfer */
     bool starved;               /* there was no descriptor for its last connection */
     CURLcode setup;             /* the first option that could not be set */
@@ -34,13 +34,13 @@ struct job *job_new(void);
 void job_free(struct job *j);
 
 /* Binds an idle job to a transfer that request_refusal has nothing against, and
- * sets the handle up for it. False: could not be set up, and the reply says so. */
+ * sets the handle up for it. False: could not be set up, and the response says so. */
 bool job_prepare(struct job *j, struct transfer *x);
 
-/* Fills the reply's outcome from how libcurl ended. */
+/* Fills the response's outcome from how libcurl ended. */
 void job_end(struct job *j, CURLcode code);
 
-/* Fills the reply's outcome for a transfer that is ended from this side. */
+/* Fills the response's outcome for a transfer that is ended from this side. */
 void job_end_cancelled(struct job *j);
 
 /* Makes the job idle again; nothing of the request stays in it. */
@@ -50,6 +50,6 @@ void job_release(struct job *j);
 const char *request_refusal(const struct request *r);
 
 /* Fills what `take` returns for a transfer that never started. */
-void reply_refuse(struct reply *r, enum fault fault, const char *message);
+void reply_refuse(struct response *r, enum fault fault, const char *message);
 
 #endif

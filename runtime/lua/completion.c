@@ -210,7 +210,7 @@ static bool push_owner(lua_State *L, const char **at, const char *end, char *las
     return true;
 }
 
-int complete_line(lua_State *L)
+int completion_line(lua_State *L)
 {
     size_t size;
     const char *line = luaL_checklstring(L, 1, &size);

@@ -12,6 +12,6 @@ struct lua_State;
  * of the name that are there already. Globals and keywords after nothing, fields
  * after "a.b.", functions after "a.b:"; an empty array inside a string or a
  * comment, and after what would have to be evaluated. [-1, +2, m] */
-int complete_line(struct lua_State *L);
+int completion_line(struct lua_State *L);
 
 #endif

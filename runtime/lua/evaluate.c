@@ -23,8 +23,8 @@ static int find_show(lua_State *L)
 int evaluate_open(lua_State *L, struct evaluate *e)
 {
     lua_pushcfunction(L, find_show);
-    if (host_call(L, 0) != LUA_OK)
-        return host_report(L);
+    if (state_call(L, 0) != LUA_OK)
+        return state_report(L);
     e->show = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
     return 0;
@@ -127,8 +127,8 @@ static void show_results(lua_State *L, int base, const struct evaluate *e)
     lua_pushcfunction(L, show_values);
     lua_insert(L, base + 1);
     lua_pushlightuserdata(L, (void *)e);
-    if (host_call(L, lua_gettop(L) - base - 1) != LUA_OK) {
-        host_report(L);
+    if (state_call(L, lua_gettop(L) - base - 1) != LUA_OK) {
+        state_report(L);
         return;
     }
     size_t size;
@@ -139,8 +139,8 @@ static void show_results(lua_State *L, int base, const struct evaluate *e)
 void evaluate_run(lua_State *L, const struct evaluate *e)
 {
     int base = lua_gettop(L) - 1;
-    if (host_call(L, 0) != LUA_OK)
-        host_report(L);
+    if (state_call(L, 0) != LUA_OK)
+        state_report(L);
     else if (lua_gettop(L) > base)
         show_results(L, base, e);
     lua_settop(L, base);

@@ -121,7 +121,7 @@ static size_t count_lines(const struct buffer *text)
     return count;
 }
 
-int recall_read(const char *path, size_t keep, void (*each)(void *data, const char *statement),
+int history_read(const char *path, size_t keep, void (*each)(void *data, const char *statement),
                 void *data)
 {
     struct buffer text;
@@ -148,7 +148,7 @@ int recall_read(const char *path, size_t keep, void (*each)(void *data, const ch
     return why;
 }
 
-int recall_add(const char *path, const char *statement)
+int history_add(const char *path, const char *statement)
 {
     struct buffer line;
     buffer_init(&line, MAX_FILE);

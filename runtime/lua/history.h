@@ -12,10 +12,10 @@
 /* Calls `each` with the newest `keep` statements, oldest first. A file that has
  * grown past that by a quarter is cut down to them. Returns 0, also when there
  * is no file yet, or an errno value. */
-int recall_read(const char *path, size_t keep, void (*each)(void *data, const char *statement),
+int history_read(const char *path, size_t keep, void (*each)(void *data, const char *statement),
                 void *data);
 
 /* Adds a statement (NUL-terminated). Returns 0 or an errno value. */
-int recall_add(const char *path, const char *statement);
+int history_add(const char *path, const char *statement);
 
 #endif

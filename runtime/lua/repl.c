@@ -118,11 +118,11 @@ static void list_names(lua_State *L, int names, FILE *out)
 
 /* (repl) -> what the editor shall do. In Lua, so that running out of memory is
  * an error that can be caught. */
-static int complete_protected(lua_State *L)
+static int completion_protected(lua_State *L)
 {
     struct repl *r = lua_touserdata(L, 1);
     const LineInfo *line = el_line(r->editor);
-    lua_pushcfunction(L, complete_line);
+    lua_pushcfunction(L, completion_line);
     lua_pushlstring(L, line->buffer, (size_t)(line->cursor - line->buffer));
     lua_call(L, 1, 2);
     size_t typed = (size_t)lua_tointeger(L, 3);
@@ -161,7 +161,7 @@ static unsigned char complete(EditLine *editor, int key)
     int top = lua_gettop(L);
     if (!lua_checkstack(L, 8))
         return CC_ERROR;
-    lua_pushcfunction(L, complete_protected);
+    lua_pushcfunction(L, completion_protected);
     lua_pushlightuserdata(L, r);
     unsigned char action = CC_ERROR;
     if (lua_pcall(L, 1, 1, 0) == LUA_OK)
@@ -239,7 +239,7 @@ static bool open_history(struct repl *r)
     history(r->history, &event, H_SETSIZE, HISTORY_SIZE);
     history(r->history, &event, H_SETUNIQUE, 1);
     if (r->history_path != NULL) {
-        int why = recall_read(r->history_path, HISTORY_SIZE, enter, r);
+        int why = history_read(r->history_path, HISTORY_SIZE, enter, r);
         if (why != 0)
             give_up_history(r, why);
     }
@@ -265,7 +265,7 @@ static void remember(struct repl *r)
         return; /* the same as the last one */
     if (r->history_path == NULL || !holds_no_secret(&r->statement))
         return;
-    int why = recall_add(r->history_path, buffer_text(&r->statement));
+    int why = history_add(r->history_path, buffer_text(&r->statement));
     if (why != 0)
         give_up_history(r, why);
 }
@@ -300,7 +300,7 @@ static bool evaluate(struct repl *r)
     if (status == LUA_OK)
         evaluate_run(r->L, &r->values);
     else
-        host_report(r->L);
+        state_report(r->L);
     return true;
 }
 

@@ -19,7 +19,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static int report_load(lua_State *L)
 {
-    host_report(L);
+    state_report(L);
     return EXIT_FAILED;
 }
 
@@ -27,18 +27,18 @@ static int run_text(lua_State *L, const char *text)
 {
     if (luaL_loadbufferx(L, text, strlen(text), "=(command line)", "t") != LUA_OK)
         return report_load(L);
-    return host_run(L, 0);
+    return state_run(L, 0);
 }
 
-int chunk_require(lua_State *L, const char *text)
+int script_require(lua_State *L, const char *text)
 {
     const char *equals = strchr(text, '=');
     const char *module = equals != NULL ? equals + 1 : text;
     lua_getglobal(L, "require");
     lua_pushstring(L, module);
     int base = lua_gettop(L) - 1;
-    if (host_call(L, 1) != LUA_OK)
-        return host_report(L);
+    if (state_call(L, 1) != LUA_OK)
+        return state_report(L);
     if (equals != NULL)
         lua_pushlstring(L, text, (size_t)(equals - text));
     else
@@ -96,7 +96,7 @@ static int load_command(lua_State *L, const char *name)
     struct buffer path;
     int status;
     if (own_command(&path, name)) {
-        host_add_folder(L, buffer_text(&path));
+        state_add_folder(L, buffer_text(&path));
         status = luaL_loadfilex(L, buffer_text(&path), "t");
     } else {
         lua_pushfstring(L, "commands/%s", name);
@@ -133,16 +133,16 @@ static void read_file(const char *path, struct buffer *out)
 }
 
 /* Says in the journal, or compares with it, what is run. [-0, +0, e] */
-static void describe(lua_State *L, struct journaling *jn, const struct options *o)
+static void describe(lua_State *L, struct session *jn, const struct options *o)
 {
     const char *name = o->script < o->argc ? o->argv[o->script] : NULL;
     if (o->run == OPTIONS_STDIN || o->run == OPTIONS_NONE) {
         if (o->restricted)
-            journaling_keep_words(L, jn, 0, NULL);
-        journaling_describe(L, jn, NULL, NULL, 0);
+            session_keep_words(L, jn, 0, NULL);
+        session_describe(L, jn, NULL, NULL, 0);
         return;
     }
-    journaling_keep_words(L, jn, o->argc - o->script, o->argv + o->script);
+    session_keep_words(L, jn, o->argc - o->script, o->argv + o->script);
     struct buffer code;
     if (o->run == OPTIONS_COMMAND) {
         buffer_init(&code, 4096);
@@ -154,11 +154,11 @@ static void describe(lua_State *L, struct journaling *jn, const struct options *
     buffer_free(&code);
     size_t size;
     const char *bytes = lua_tolstring(L, -1, &size);
-    journaling_describe(L, jn, name, bytes, size);
+    session_describe(L, jn, name, bytes, size);
     lua_pop(L, 1);
 }
 
-int chunk_run(lua_State *L, struct journaling *jn, const struct options *o)
+int script_run(lua_State *L, struct session *jn, const struct options *o)
 {
     int code = 0;
     if (o->run == OPTIONS_COMMAND) {
@@ -166,7 +166,7 @@ int chunk_run(lua_State *L, struct journaling *jn, const struct options *o)
     } else {
         const char *path = o->run == OPTIONS_SCRIPT ? o->argv[o->script] : NULL;
         if (path != NULL)
-            host_add_folder(L, path);
+            state_add_folder(L, path);
         if (luaL_loadfilex(L, path, "t") != LUA_OK)
             code = report_load(L);
     }
@@ -174,10 +174,10 @@ int chunk_run(lua_State *L, struct journaling *jn, const struct options *o)
         return code;
     describe(L, jn, o);
     int n = push_arguments(L, o);
-    return host_run(L, n);
+    return state_run(L, n);
 }
 
-static void describe_actions(lua_State *L, struct journaling *jn, const struct options *o)
+static void describe_actions(lua_State *L, struct session *jn, const struct options *o)
 {
     lua_pushliteral(L, "");
     for (size_t i = 0; i < o->action_count; i++) {
@@ -186,26 +186,26 @@ static void describe_actions(lua_State *L, struct journaling *jn, const struct o
     }
     size_t size;
     const char *text = lua_tolstring(L, -1, &size);
-    journaling_describe(L, jn, "(command line)", text, size);
+    session_describe(L, jn, "(command line)", text, size);
     lua_pop(L, 1);
 }
 
-int chunk_run_actions(lua_State *L, struct journaling *jn, const struct options *o)
+int script_run_actions(lua_State *L, struct session *jn, const struct options *o)
 {
-    if (o->action_count > 0 && chunk_require(L, "kelp") != 0)
+    if (o->action_count > 0 && script_require(L, "kelp") != 0)
         return EXIT_FAILED;
     if (o->action_count > 0 && o->run == OPTIONS_NONE)
         describe_actions(L, jn, o);
     for (size_t i = 0; i < o->action_count; i++) {
         const struct options_action *a = &o->actions[i];
-        int code = a->kind == OPTIONS_RUN_TEXT ? run_text(L, a->text) : chunk_require(L, a->text);
+        int code = a->kind == OPTIONS_RUN_TEXT ? run_text(L, a->text) : script_require(L, a->text);
         if (code != 0)
             return code;
     }
     return 0;
 }
 
-struct options chunk_earlier(lua_State *L, const struct options *given)
+struct options script_of_earlier_run(lua_State *L, const struct options *given)
 {
     struct options o = *given;
     int words = lua_gettop(L);

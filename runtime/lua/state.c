@@ -25,21 +25,21 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-struct host {
+struct state {
     lua_State *L;
-    struct clock clock;          /* of a host_new */
+    struct clock clock;          /* of a state_new */
     struct transport *transport; /* likewise: owned; NULL when it is the caller's */
     struct engine *engine;
     struct pool *pool;           /* the Lua state's memory; NULL: it has the caller's */
-    struct journaling journaling;
+    struct session journaling;
 };
 
-struct journaling *host_journaling(struct host *h)
+struct session *state_session(struct state *h)
 {
     return &h->journaling;
 }
 
-lua_State *host_state(struct host *h)
+lua_State *state_lua(struct state *h)
 {
     return h->L;
 }
@@ -79,7 +79,7 @@ static void prepend_path(lua_State *L, const char *folder)
     lua_pop(L, 3);
 }
 
-void host_add_folder(lua_State *L, const char *path)
+void state_add_folder(lua_State *L, const char *path)
 {
     char *real = realpath(path, NULL);
     if (real == NULL)
@@ -172,7 +172,7 @@ static void set_settings(lua_State *L, const struct options *o)
 
 static int set_up(lua_State *L)
 {
-    struct host *h = lua_touserdata(L, 1);
+    struct state *h = lua_touserdata(L, 1);
     const struct options *o = lua_touserdata(L, 2);
     lua_settop(L, 0);
     /* LUA_PATH and LUA_CPATH are obeyed, but for their relative entries. */
@@ -196,7 +196,7 @@ static int set_up(lua_State *L)
     lua_settop(L, 0);
 
     task_open(L, h->engine);
-    run_open(L, h->engine, &h->journaling.settings);
+    writes_open(L, h->engine, &h->journaling.settings);
     set_settings(L, o);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     kelp_push_raw(L, h->engine);
@@ -234,19 +234,19 @@ static int panic(lua_State *L)
     return 0;
 }
 
-static struct host *fail(struct host *h, const char *fault, char **why)
+static struct state *fail(struct state *h, const char *fault, char **why)
 {
     *why = strdup(fault != NULL ? fault : "unknown error");
-    host_free(h);
+    state_free(h);
     return NULL;
 }
 
 /* Takes the host over: it is freed when that fails. */
-static struct host *open_over(struct host *h, struct transport *transport, struct clock *clock,
+static struct state *open_over(struct state *h, struct transport *transport, struct clock *clock,
                               const struct options *options, lua_Alloc allocate,
                               void *allocate_data, char **why)
 {
-    journaling_init(&h->journaling, options, clock);
+    session_init(&h->journaling, options, clock);
     h->engine = engine_new(transport, clock);
     if (h->engine == NULL)
         return fail(h, "not enough memory", why);
@@ -270,12 +270,12 @@ static struct host *open_over(struct host *h, struct transport *transport, struc
     return h;
 }
 
-struct host *host_new(const struct options *options, lua_Alloc allocate, void *allocate_data,
+struct state *state_new(const struct options *options, lua_Alloc allocate, void *allocate_data,
                       char **why)
 {
     *why = NULL;
     const char *fault = "not enough memory";
-    struct host *h = calloc(1, sizeof *h);
+    struct state *h = calloc(1, sizeof *h);
     if (h == NULL)
         return fail(NULL, fault, why);
     clock_system(&h->clock);
@@ -285,18 +285,18 @@ struct host *host_new(const struct options *options, lua_Alloc allocate, void *a
     return open_over(h, h->transport, &h->clock, options, allocate, allocate_data, why);
 }
 
-struct host *host_new_over(struct transport *transport, struct clock *clock,
+struct state *state_new_over(struct transport *transport, struct clock *clock,
                            const struct options *options, lua_Alloc allocate,
                            void *allocate_data, char **why)
 {
     *why = NULL;
-    struct host *h = calloc(1, sizeof *h);
+    struct state *h = calloc(1, sizeof *h);
     if (h == NULL)
         return fail(NULL, "not enough memory", why);
     return open_over(h, transport, clock, options, allocate, allocate_data, why);
 }
 
-void host_simulate(struct host *h, const char *url)
+void state_simulate(struct state *h, const char *url)
 {
     lua_State *L = h->L;
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -306,25 +306,25 @@ void host_simulate(struct host *h, const char *url)
     lua_pop(L, 2);
 }
 
-void host_free(struct host *h)
+void state_free(struct state *h)
 {
     if (h == NULL)
         return;
     if (h->L != NULL) {
         task_close_all(h->L);
         struct journal_fault fault;
-        journal_close(run_take_back(h->L), &fault); /* of a run that did not come to its end */
+        journal_close(writes_detach_journal(h->L), &fault); /* of a run that did not come to its end */
         lua_close(h->L);
     }
     pool_free(h->pool);
     engine_free(h->engine);
     if (h->transport != NULL)
         h->transport->free(h->transport);
-    journaling_free(&h->journaling);
+    session_free(&h->journaling);
     free(h);
 }
 
-int host_call(lua_State *L, int nargs)
+int state_call(lua_State *L, int nargs)
 {
     char *traceback = NULL;
     int status = task_run(L, nargs, &traceback);
@@ -356,14 +356,14 @@ static int error_text(lua_State *L)
     return 1;
 }
 
-bool host_has_raised(lua_State *L)
+bool state_has_raised(lua_State *L)
 {
     bool raised = lua_getfield(L, LUA_REGISTRYINDEX, "kelp.raised") != LUA_TNIL;
     lua_pop(L, 1);
     return raised;
 }
 
-int host_report(lua_State *L)
+int state_report(lua_State *L)
 {
     int code = 1;
     lua_pushboolean(L, 1);
@@ -388,11 +388,11 @@ int host_report(lua_State *L)
     return code;
 }
 
-int host_run(lua_State *L, int nargs)
+int state_run(lua_State *L, int nargs)
 {
     int base = lua_gettop(L) - nargs;
-    if (host_call(L, nargs) != LUA_OK)
-        return host_report(L);
+    if (state_call(L, nargs) != LUA_OK)
+        return state_report(L);
     int code = 0;
     if (lua_gettop(L) >= base && lua_isinteger(L, base)) {
         lua_Integer n = lua_tointeger(L, base);
@@ -402,7 +402,7 @@ int host_run(lua_State *L, int nargs)
     return code;
 }
 
-int host_audit(lua_State *L, int code)
+int state_audit(lua_State *L, int code)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     if (lua_getfield(L, -1, "kelp.reconcile") != LUA_TTABLE || interrupt_pending()) {
@@ -411,8 +411,8 @@ int host_audit(lua_State *L, int code)
     }
     lua_getfield(L, -1, "audit");
     int base = lua_gettop(L);
-    if (host_call(L, 0) != LUA_OK) {
-        int failure = host_report(L);
+    if (state_call(L, 0) != LUA_OK) {
+        int failure = state_report(L);
         lua_settop(L, base - 3);
         return failure;
     }
@@ -421,7 +421,7 @@ int host_audit(lua_State *L, int code)
     return interrupt_pending() ? interrupt_is_limit() ? 1 : 130 : doubles ? 4 : code;
 }
 
-int host_plan(lua_State *L, int code)
+int state_plan(lua_State *L, int code)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     if (lua_getfield(L, -1, "kelp.plan") != LUA_TTABLE) {
@@ -430,8 +430,8 @@ int host_plan(lua_State *L, int code)
     }
     lua_getfield(L, -1, "finish");
     int base = lua_gettop(L);
-    if (host_call(L, 0) != LUA_OK) {
-        int failure = host_report(L);
+    if (state_call(L, 0) != LUA_OK) {
+        int failure = state_report(L);
         lua_settop(L, base - 3);
         return failure;
     }

@@ -39,7 +39,7 @@ size_t secret_size(const struct secret *s);
 const char *secret_label(const struct secret *s);
 
 /* Makes the bytes unprintable without holding them as a secret: for values that
- * come back in replies. False when out of memory. */
+ * come back in responses. False when out of memory. */
 bool secret_register(const char *label, const char *bytes, size_t size);
 
 /* As secret_register for `user:password` in the Basic form of RFC 7617 (its

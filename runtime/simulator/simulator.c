@@ -24,15 +24,15 @@
 
 static const size_t max_body = (size_t)64 * 1024 * 1024;
 
-/* One request, from its first line until its reply has gone out. */
+/* One request, from its first line until its response has gone out. */
 struct visit {
     struct MHD_Connection *connection;
     struct MHD_Response *response; /* made, not yet handed to the daemon */
     unsigned status;
-    bool closes;                   /* without a reply */
+    bool closes;                   /* without a response */
     double delay;                  /* beside the latency */
-    double due;                    /* when a delayed reply goes out */
-    struct visit *next;            /* in the queue of delayed replies */
+    double due;                    /* when a delayed response goes out */
+    struct visit *next;            /* in the queue of delayed responses */
     bool begun;
     struct buffer body;
     char *query;                   /* points into uri */
@@ -48,7 +48,7 @@ struct simulator {
     int stop;                      /* an eventfd: readable when the thread shall end */
     pthread_t thread;
     struct timespec start;
-    struct visit *first;           /* delayed replies, in order of due */
+    struct visit *first;           /* delayed responses, in order of due */
     char url[32];
 };
 
@@ -135,32 +135,32 @@ static ssize_t read_half(void *cls, uint64_t at, char *into, size_t size)
     return (ssize_t)size;
 }
 
-static struct MHD_Response *cut_response(const struct model_reply *reply)
+static struct MHD_Response *cut_response(const struct model_reply *response)
 {
-    size_t size = reply->body_size / 2;
+    size_t size = response->body_size / 2;
     struct half *h = malloc(sizeof *h + size);
     if (h == NULL)
         return NULL;
     h->size = size;
-    memcpy(h->bytes, reply->body, size);
+    memcpy(h->bytes, response->body, size);
     struct MHD_Response *r =
-        MHD_create_response_from_callback(reply->body_size, 4096, read_half, h, free);
+        MHD_create_response_from_callback(response->body_size, 4096, read_half, h, free);
     if (r == NULL)
         free(h);
     return r;
 }
 
-static struct MHD_Response *make_response(const struct model_reply *reply)
+static struct MHD_Response *make_response(const struct model_reply *response)
 {
     /* The library takes a pointer to bytes that it may change, and with this
      * mode copies them. */
     struct MHD_Response *r =
-        reply->ending == MODEL_CUT
-            ? cut_response(reply)
-            : MHD_create_response_from_buffer(reply->body_size, (void *)(uintptr_t)reply->body,
+        response->ending == MODEL_CUT
+            ? cut_response(response)
+            : MHD_create_response_from_buffer(response->body_size, (void *)(uintptr_t)response->body,
                                               MHD_RESPMEM_MUST_COPY);
-    for (size_t i = 0; r != NULL && i < reply->header_count; i++) {
-        const struct model_header *h = &reply->headers[i];
+    for (size_t i = 0; r != NULL && i < response->header_count; i++) {
+        const struct model_header *h = &response->headers[i];
         if (MHD_add_response_header(r, h->name, h->value) != MHD_YES) {
             MHD_destroy_response(r);
             r = NULL;
@@ -171,10 +171,10 @@ static struct MHD_Response *make_response(const struct model_reply *reply)
 
 static void compose(struct simulator *s, struct visit *v, const char *method)
 {
-    struct model_reply reply;
+    struct model_reply response;
     if (v->body.overflowed) {
         static const char text[] = "request body too large";
-        reply = (struct model_reply){ .status = 413, .body = text, .body_size = sizeof text - 1 };
+        response = (struct model_reply){ .status = 413, .body = text, .body_size = sizeof text - 1 };
     } else {
         struct model_request request;
         request.method = method;
@@ -184,12 +184,12 @@ static void compose(struct simulator *s, struct visit *v, const char *method)
         request.body_size = v->body.size;
         request.header_count = 0;
         MHD_get_connection_values(v->connection, MHD_HEADER_KIND, collect_header, &request);
-        models_answer(s->models, elapsed(s), &request, &reply);
+        models_answer(s->models, elapsed(s), &request, &response);
     }
-    v->status = reply.status;
-    v->closes = reply.ending == MODEL_CLOSE;
-    v->delay = reply.delay;
-    v->response = make_response(&reply);
+    v->status = response.status;
+    v->closes = response.ending == MODEL_CLOSE;
+    v->delay = response.delay;
+    v->response = make_response(&response);
 }
 
 static void keep_back(struct simulator *s, struct visit *v)

@@ -12,7 +12,7 @@ struct simulator;
 
 struct simulator_options {
     int port;              /* 0: the kernel chooses */
-    double latency;        /* seconds before each reply */
+    double latency;        /* seconds before each response */
     double provisioning;   /* seconds until a new connector runs */
     double rate;           /* requests a second before 429; 0: no limit */
     double lag;            /* seconds that reads are behind */

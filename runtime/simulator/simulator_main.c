@@ -20,7 +20,7 @@ static const char usage[] =
     "  --port N                port to listen on (default 0: the kernel chooses)\n"
     "  --state FILE            JSON to start from and to save at the end; a file that does\n"
     "                          not exist yet is made from the example\n"
-    "  --latency MS            milliseconds before each reply\n"
+    "  --latency MS            milliseconds before each response\n"
     "  --provisioning SECONDS  time until a new connector runs (default 2)\n"
     "  --rate N[/s]            requests a second for each credential before 429\n"
     "  --lag SECONDS           what is written shows in reads so much later\n"

@@ -27,7 +27,7 @@ struct models {
     int world;
     double now;                           /* of the request being answered */
     const struct model_request *request;
-    struct model_reply *reply;
+    struct model_reply *response;
 };
 
 __attribute__((format(printf, 2, 3))) static void explain(char **why, const char *format, ...)
@@ -243,20 +243,20 @@ static void push_request(lua_State *L, const struct model_request *request)
     lua_setfield(L, -2, "headers");
 }
 
-/* Fills the reply with pointers into the table at the top. Only strings are
+/* Fills the response with pointers into the table at the top. Only strings are
  * looked at, so nothing is converted in place and lua_next stays sound. */
-static void read_reply(lua_State *L, struct model_reply *reply)
+static void read_reply(lua_State *L, struct model_reply *response)
 {
     if (!lua_istable(L, -1))
-        luaL_error(L, "the models returned no reply");
-    reply->header_count = 0;
+        luaL_error(L, "the models returned no response");
+    response->header_count = 0;
     if (lua_getfield(L, -1, "headers") == LUA_TTABLE) {
         lua_pushnil(L);
         while (lua_next(L, -2) != 0) {
             if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING
-                || reply->header_count == MODEL_MAX_HEADERS)
+                || response->header_count == MODEL_MAX_HEADERS)
                 luaL_error(L, "the models returned a header that cannot be sent");
-            struct model_header *h = &reply->headers[reply->header_count++];
+            struct model_header *h = &response->headers[response->header_count++];
             h->name = lua_tostring(L, -2);
             h->value = lua_tostring(L, -1);
             lua_pop(L, 1);
@@ -268,19 +268,19 @@ static void read_reply(lua_State *L, struct model_reply *reply)
     lua_Integer status = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || status < 100 || status > 599)
         luaL_error(L, "the models returned no HTTP status");
-    reply->status = (unsigned)status;
+    response->status = (unsigned)status;
     lua_pop(L, 1);
     if (lua_getfield(L, -1, "body") != LUA_TSTRING)
         luaL_error(L, "the models returned no body");
-    reply->body = lua_tolstring(L, -1, &reply->body_size);
+    response->body = lua_tolstring(L, -1, &response->body_size);
     lua_pop(L, 1);
     lua_getfield(L, -1, "delay");
-    reply->delay = lua_tonumber(L, -1);
+    response->delay = lua_tonumber(L, -1);
     lua_pop(L, 1);
     /* A connection that is there cannot be refused any more: closed is the nearest. */
     lua_getfield(L, -1, "connection");
     const char *ending = lua_tostring(L, -1);
-    reply->ending = ending == NULL                ? MODEL_WHOLE
+    response->ending = ending == NULL                ? MODEL_WHOLE
                     : strcmp(ending, "cut") == 0 ? MODEL_CUT
                                                  : MODEL_CLOSE;
     lua_pop(L, 1);
@@ -299,34 +299,34 @@ static int answer(lua_State *L)
     push_world(L, m);
     push_request(L, m->request);
     lua_call(L, 2, 1);
-    read_reply(L, m->reply);
+    read_reply(L, m->response);
     return 1;
 }
 
 void models_answer(struct models *m, double now, const struct model_request *request,
-                   struct model_reply *reply)
+                   struct model_reply *response)
 {
     lua_State *L = m->L;
     m->now = now;
     m->request = request;
-    m->reply = reply;
+    m->response = response;
     lua_settop(L, 0);
     lua_pushcfunction(L, with_traceback);
     lua_pushcfunction(L, answer);
     lua_pushlightuserdata(L, m);
     if (lua_pcall(L, 1, 1, 1) == LUA_OK)
-        return; /* the reply's table stays on the stack, and with it its strings */
+        return; /* the response's table stays on the stack, and with it its strings */
     const char *message = lua_tostring(L, -1);
     if (message == NULL)
         message = "out of memory";
     fprintf(stderr, "kelp: simulator: %s %s: %s\n", request->method, request->path, message);
-    reply->status = 500;
-    reply->delay = 0;
-    reply->ending = MODEL_WHOLE;
-    reply->body = message;
-    reply->body_size = strlen(message);
-    reply->header_count = 1;
-    reply->headers[0] = (struct model_header){ "Content-Type", "text/plain" };
+    response->status = 500;
+    response->delay = 0;
+    response->ending = MODEL_WHOLE;
+    response->body = message;
+    response->body_size = strlen(message);
+    response->header_count = 1;
+    response->headers[0] = (struct model_header){ "Content-Type", "text/plain" };
 }
 
 static int save_world(lua_State *L)

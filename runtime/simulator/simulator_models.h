@@ -45,7 +45,7 @@ void models_free(struct models *m); /* NULL is allowed */
 /* `now` is in seconds since models_new. An error in the models, which is a bug,
  * becomes a 500 that carries it and is printed on standard error. */
 void models_answer(struct models *m, double now, const struct model_request *request,
-                   struct model_reply *reply);
+                   struct model_reply *response);
 
 /* Replaces the file by the world at `now`, wholly or not at all. False with
  * *why as above. */

@@ -285,8 +285,8 @@ local function carry_out(step)
   end
   raw.journal_undo(op.op)
   if again.action ~= "nothing" then
-    local in_doubt = op.state == "undo_intent"
-    local ok, failure = pcall(write.undo, op.op, in_doubt, act[step.action], target, now, step)
+    local ambiguous = op.state == "undo_intent"
+    local ok, failure = pcall(write.undo, op.op, ambiguous, act[step.action], target, now, step)
     if not ok then
       local maybe = raw.is_error(failure)
         and (failure.kind == "unknown_outcome" or failure.sent == "maybe")

@@ -81,8 +81,8 @@ end
 
 -- Until the result is closed: so many more requests may be under way.
 local function widen(number)
-  local undo = setmetatable({}, { __close = function() raw.widen(-number) end })
-  raw.widen(number)
+  local undo = setmetatable({}, { __close = function() raw.reserve(-number) end })
+  raw.reserve(number)
   return undo
 end
 

@@ -95,7 +95,7 @@ local function explain(target, name, list, failure)
   local looked, set = pcall(are_set, target, name, list)
   if not looked then error(failure, 0) end
   if set then return true end
-  failure.kind, failure.cause, failure.doubt, failure.outcome = "server", nil, nil, "refused"
+  failure.kind, failure.cause, failure.is_ambiguous, failure.outcome = "server", nil, nil, "refused"
   failure.message = failure.message:gsub("^whether it was carried out is not known: ", "")
   failure.sent, failure.retryable = "yes", false
   error(failure, 0)
@@ -144,7 +144,7 @@ end
 -- Sends the request so that it is taken once.
 local function request_once(entry, target, verb, name, wanted)
   local before = last_request(target, name)
-  if entry.in_doubt and is_ours(before, wanted) then return end
+  if entry.ambiguous and is_ours(before, wanted) then return end
   for attempt = 1, target.attempts do
     entry.members = wanted
     local ok, failure = pcall(raw.exchange, target, verb, name, nil, entry)
@@ -153,7 +153,7 @@ local function request_once(entry, target, verb, name, wanted)
     if not raw.is_error(failure) or failure.outcome ~= "ambiguous" then error(failure, 0) end
     -- Another request is under way; ours, if it was sent before.
     if failure.status == 409 and attempt == 1 then
-      failure.outcome, failure.doubt, failure.sent = "refused", nil, "yes"
+      failure.outcome, failure.is_ambiguous, failure.sent = "refused", nil, "yes"
       error(failure, 0)
     end
     raw.log("notice", ("%s %s on %s: outcome in doubt (%s); looking whether it was taken")
@@ -227,7 +227,7 @@ end
 -- What is left to be done after the connector was made; an error says how far it came.
 local function go_on(entry, target, name, list, state)
   -- What an earlier run has started again, it had told where to begin.
-  if entry.in_doubt and raw.exchange(target, "status", name).state ~= "stopped" then return end
+  if entry.ambiguous and raw.exchange(target, "status", name).state ~= "stopped" then return end
   change_stopped(entry, target, "alter_offsets", name, list)
   if state ~= "stopped" then
     reconcile.state(entry, target, state == "paused" and "pause" or "resume", name)
@@ -309,7 +309,7 @@ function offsets.verbs(shared)
     local name = shared.name_of("offsets", connector)
     local answer = raw.exchange(target, "offsets", name)
     if type(answer.offsets) ~= "table" then
-      fail("protocol", target, "offsets", name, "unexpected reply: it holds no list of offsets")
+      fail("protocol", target, "offsets", name, "unexpected response: it holds no list of offsets")
     end
     return answer.offsets
   end

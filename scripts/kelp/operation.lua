@@ -260,7 +260,7 @@ function verb.create(target, name, config, options)
   entry.config = request
   -- Names are not documented to be unique where connectors go by id, so the
   -- provider cannot be trusted to refuse a second one.
-  if (target.can.address_by_id or settings.plan) and not entry.in_doubt then
+  if (target.can.address_by_id or settings.plan) and not entry.ambiguous then
     local found = with_name(target, name)
     if #found > 0 then
       refuse(target, "exists", "create", name,
@@ -417,7 +417,7 @@ function verb.put(target, connector, config, options)
     return write.carry_out(entry, before, reconcile.config, target, "put", name, name, wanted)
   end
   local current = pick(target, "put", name)
-  local made_it = entry.in_doubt and not (entry.found and entry.found.before)
+  local made_it = entry.ambiguous and not (entry.found and entry.found.before)
   if not current or made_it then
     return write.carry_out(entry, nil, reconcile.create, target, name, wanted)
   end
@@ -481,12 +481,12 @@ function verb.delete(target, connector, options)
   local ok, before, at = pcall(current_of, target, "delete", connector)
   if not ok then
     -- What an earlier run may have deleted, and is not there, is deleted.
-    if not (entry.in_doubt and raw.is_error(before) and before.kind == "not_found") then
+    if not (entry.ambiguous and raw.is_error(before) and before.kind == "not_found") then
       error(before, 0)
     end
     before, at = nil, nil
   end
-  local gone = entry.in_doubt and (not at or is_another(entry, before))
+  local gone = entry.ambiguous and (not at or is_another(entry, before))
   return named(at or name, name, write.carry_out, entry, before,
     gone and function() return true end or reconcile.delete, target, at, name)
 end

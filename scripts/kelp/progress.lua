@@ -46,7 +46,7 @@ function progress.start(report, total, in_flight)
   local ticker = raw.spawn(function()
     while true do
       raw.sleep(terminal and EVERY_ON_TERMINAL or EVERY_ELSEWHERE)
-      local text = progress.text(report, total, in_flight(), raw.now() - start, raw.pace())
+      local text = progress.text(report, total, in_flight(), raw.now() - start, raw.limiter_state())
       if terminal then raw.progress(text) else raw.log("notice", text) end
     end
   end)

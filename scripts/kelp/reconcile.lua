@@ -157,7 +157,7 @@ end
 local function create(target, name, config, entry)
   local wanted = raw.normalise(config, not target.can.address_by_id and name or nil)
   local previous
-  for attempt = entry.in_doubt and 0 or 1, target.attempts do
+  for attempt = entry.ambiguous and 0 or 1, target.attempts do
     local ok, result = false, nil
     if attempt == 0 then
       result = earlier(target, "create", name)
@@ -196,13 +196,13 @@ local function create(target, name, config, entry)
         found[1].target = target
         return found[1]
       end
-      error(raw.error(entry.in_doubt and "unknown_outcome" or "exists",
-        entry.in_doubt and "a connector of that name exists with another config: ours, changed "
+      error(raw.error(entry.ambiguous and "unknown_outcome" or "exists",
+        entry.ambiguous and "a connector of that name exists with another config: ours, changed "
           .. "since, or somebody else's"
         or "a connector of that name exists with another config, made by somebody else meanwhile",
         { target = target.label, provider = target.provider, verb = "create", connector = name,
           sent = "maybe", attempts = attempt, id = found[1].id,
-          settled = not entry.in_doubt or nil }), 0)
+          settled = not entry.ambiguous or nil }), 0)
     end
     if same_answer(previous, result) then give_up(result, attempt) end
     previous = result
@@ -215,7 +215,7 @@ local function create(target, name, config, entry)
 end
 
 -- `entry` in the functions below is of write.begin: the options of every exchange
--- that writes, and `in_doubt` when an earlier run may have sent it.
+-- that writes, and `ambiguous` when an earlier run may have sent it.
 
 --- Makes the connector once: at most one create of ours takes effect, or the
 --- error is `unknown_outcome` and names it.
@@ -235,7 +235,7 @@ end
 function reconcile.config(entry, target, verb, at, name, config)
   local unknown = "whether the config was changed is not known: %s"
   local wanted, previous
-  if entry.in_doubt then
+  if entry.ambiguous then
     wanted = raw.normalise(config)
     local shown = look_for_config(target, at, wanted, verb, entry)
     if shown then
@@ -278,7 +278,7 @@ end
 function reconcile.event(entry, target, verb, at, name, at_most_once)
   local unknown = "whether it was restarted is not known: %s"
   local previous
-  if entry.in_doubt then
+  if entry.ambiguous then
     previous = earlier(target, verb, name)
     if at_most_once then give_up(previous, 0, "unknown_outcome", unknown) end
   end
@@ -300,7 +300,7 @@ end
 
 local function delete(entry, target, at, name)
   local unknown = "whether it was deleted is not known: %s"
-  local previous = entry.in_doubt and earlier(target, "delete", name) or nil
+  local previous = entry.ambiguous and earlier(target, "delete", name) or nil
   for attempt = 1, target.attempts do
     local ok, result = pcall(raw.exchange, target, "delete", at, nil, entry)
     if ok then return result end
@@ -336,7 +336,7 @@ local reached = { pause = "paused", resume = "running", stop = "stopped" }
 function reconcile.state(entry, target, verb, at)
   local ok, result = pcall(raw.exchange, target, verb, at, nil, entry)
   if ok then return result end
-  if target.can.asks_elsewhere and raw.is_error(result) and result.doubt
+  if target.can.has_failover and raw.is_error(result) and result.is_ambiguous
       and not is_cancelled(result) then
     say(target, verb, at, ("outcome in doubt (%s); looking at its state"):format(result.message))
     local looked, now = pcall(raw.exchange, target, "status", at)
@@ -346,7 +346,7 @@ function reconcile.state(entry, target, verb, at)
       if again then return answer end
     end
   end
-  if raw.is_error(result) and result.doubt then
+  if raw.is_error(result) and result.is_ambiguous then
     give_up(result, result.attempts, "unknown_outcome",
       "whether it was carried out is not known: %s")
   end

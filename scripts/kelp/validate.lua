@@ -191,7 +191,7 @@ function validate.verbs(shared)
     local list = raw.exchange(target, "plugins")
     for i, plugin in ipairs(list) do
       if type(plugin) ~= "table" or type(plugin.class) ~= "string" then
-        error(raw.error("protocol", ("unexpected reply: plugin %d has no class"):format(i),
+        error(raw.error("protocol", ("unexpected response: plugin %d has no class"):format(i),
           { target = target.label, provider = target.provider, verb = "plugins" }), 0)
       end
     end
@@ -211,7 +211,7 @@ function validate.verbs(shared)
     shared.normalise(target, "translate", nil, config)
     local answer = raw.exchange(target, "translate", nil, config, { plugin = plugin })
     if type(answer.config) ~= "table" then
-      error(raw.error("protocol", "unexpected reply: a translation without a config",
+      error(raw.error("protocol", "unexpected response: a translation without a config",
         { target = target.label, provider = target.provider, verb = "translate" }), 0)
     end
     return { config = answer.config, warnings = list_of(answer.warnings),

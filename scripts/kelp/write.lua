@@ -8,7 +8,7 @@ local plan = settings.plan and require "kelp.plan" or nil
 
 local write = {}
 
--- While the inverse of a recorded write is sent: { op, in_doubt }.
+-- While the inverse of a recorded write is sent: { op, ambiguous }.
 local undoing
 
 -- The record that a write returned: of its config, what was asked for is recorded once.
@@ -55,7 +55,7 @@ end
 --- Before a write: an entry for carry_out, and the recorded result when an earlier run has done
 --- it. `request` is a table of what is asked for, or nil; `key` what the script calls it, or nil.
 function write.begin(target, verb, name, request, key)
-  if undoing then return { as = verb, op = undoing.op, in_doubt = undoing.in_doubt } end
+  if undoing then return { as = verb, op = undoing.op, ambiguous = undoing.ambiguous } end
   if plan then return { target = target, verb = verb, name = name, request = request } end
   local text, found = raw.journal_find(target, verb, name, key, request)
   if not text then return { as = verb } end
@@ -66,7 +66,7 @@ function write.begin(target, verb, name, request, key)
   end
   if found.state == "done" then return entry, record_of(found, target) end
   if found.state == "intent" or found.state == "unknown" then
-    entry.in_doubt, entry.found = true, found
+    entry.ambiguous, entry.found = true, found
   elseif found.state:find "^und" then
     error(raw.error("journal", "it was undone; start a new run to do it again",
       { target = target.label, provider = target.provider, verb = verb, connector = name,
@@ -77,10 +77,10 @@ end
 
 -- What is known of a write that has failed.
 local function state_of(entry, failure)
-  if not entry.in_doubt and raw.journal_sent(entry.op) == 0 then return "refused" end
+  if not entry.ambiguous and raw.journal_sent(entry.op) == 0 then return "refused" end
   if raw.is_error(failure) and failure.settled then return "refused" end
   if not raw.is_error(failure) or failure.kind == "unknown_outcome" or failure.sent == "maybe"
-      or failure.doubt then
+      or failure.is_ambiguous then
     return "unknown"
   end
   local outcome = failure.outcome
@@ -115,8 +115,8 @@ function write.wants_before()
 end
 
 --- Calls f(…), whose one write is the inverse of operation `op`.
-function write.undo(op, in_doubt, f, ...)
-  undoing = { op = op, in_doubt = in_doubt }
+function write.undo(op, ambiguous, f, ...)
+  undoing = { op = op, ambiguous = ambiguous }
   local _ <close> = setmetatable({}, { __close = function() undoing = nil end })
   return f(...)
 end

@@ -1,6 +1,6 @@
 /* raw_client: the least that libcurl needs to do the same exchanges, the floor
  * under what any client built on it can cost. One multi handle, connections
- * kept, the same ready body to the same URL; replies are collected in memory and
+ * kept, the same ready body to the same URL; responses are collected in memory and
  * not looked at.
  *
  *   raw_client URL OPERATIONS CONCURRENCY [BODY_FILE]
@@ -15,7 +15,7 @@
 
 struct slot {
     CURL *easy;
-    char *reply;
+    char *response;
     size_t size, capacity;
 };
 
@@ -39,13 +39,13 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *data)
     struct slot *s = data;
     if (s->size + size > s->capacity) {
         size_t capacity = 2 * (s->size + size);
-        char *reply = realloc(s->reply, capacity);
-        if (reply == NULL)
+        char *response = realloc(s->response, capacity);
+        if (response == NULL)
             return 0;
-        s->reply = reply;
+        s->response = response;
         s->capacity = capacity;
     }
-    memcpy(s->reply + s->size, bytes, size);
+    memcpy(s->response + s->size, bytes, size);
     s->size += size;
     return size;
 }
@@ -108,7 +108,7 @@ static void check(const struct slot *s, CURLcode code)
     if (code != CURLE_OK)
         fail(curl_easy_strerror(code));
     if (status != 200 || s->size == 0)
-        fail("the reply is not a 200 with a body");
+        fail("the response is not a 200 with a body");
 }
 
 static void run(CURLM *multi, const struct job *j, struct slot *slots)
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
     run(multi, &j, slots);
     for (unsigned long i = 0; i < j.concurrency; i++) {
         curl_easy_cleanup(slots[i].easy);
-        free(slots[i].reply);
+        free(slots[i].response);
     }
     free(slots);
     curl_multi_cleanup(multi);

@@ -35,13 +35,13 @@ struct text {
 struct connection {
     int fd;
     uint32_t interest;        /* what epoll watches for */
-    const char *out;          /* what is left of the reply; not owned */
+    const char *out;          /* what is left of the response; not owned */
     size_t out_size;
-    int64_t due;              /* when the reply may leave, in ns; while `waiting` */
+    int64_t due;              /* when the response may leave, in ns; while `waiting` */
     bool waiting;
     struct connection *previous, *next; /* among those that wait */
     size_t in_size;
-    char counts[256];         /* a reply that only this connection gets */
+    char counts[256];         /* a response that only this connection gets */
     char in[MAX_REQUEST];
 };
 
@@ -75,9 +75,9 @@ static int64_t now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* ---- replies, made once ---- */
+/* ---- responses, made once ---- */
 
-static struct text reply(const char *status, struct text body)
+static struct text response(const char *status, struct text body)
 {
     struct text r;
     FILE *f = open_memstream(&r.bytes, &r.size);
@@ -93,7 +93,7 @@ static struct text reply(const char *status, struct text body)
 
 static struct text constant_reply(const char *status, const char *body)
 {
-    return reply(status, (struct text){(char *)(uintptr_t)body, strlen(body)});
+    return response(status, (struct text){(char *)(uintptr_t)body, strlen(body)});
 }
 
 /* Every field that the documentation shows for this call, and no properties. */
@@ -167,7 +167,7 @@ static struct text list_reply(unsigned connectors)
     fputc(']', f);
     if (fclose(f) != 0)
         fail("open_memstream");
-    struct text r = reply("200 OK", body);
+    struct text r = response("200 OK", body);
     free(body.bytes);
     return r;
 }

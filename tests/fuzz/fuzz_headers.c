@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* memmem */
-/* fuzz_headers: any bytes as a reply's headers and body: reply_header, the numbers
+/* fuzz_headers: any bytes as a response's headers and body: response_header, the numbers
  * and dates of the rate-limit headers, and what retry and pace make of them.
  *
  * The input is a status in two bytes, then header lines; what follows an empty line
@@ -31,10 +31,10 @@ static void check_date(const char *bytes, size_t size, double wall)
     free(copy);
 }
 
-static void check_header(const struct reply *r, const char *name, double wall)
+static void check_header(const struct response *r, const char *name, double wall)
 {
     size_t size = 0;
-    const char *value = reply_header(r, name, &size);
+    const char *value = response_header(r, name, &size);
     if (value == NULL)
         return;
     const char *begin = r->headers.data, *end = begin + r->headers.size;
@@ -45,7 +45,7 @@ static void check_header(const struct reply *r, const char *name, double wall)
     check_date(value, size, wall);
 }
 
-static void check_decision(struct clock *clock, const struct reply *r, bool repeatable)
+static void check_decision(struct clock *clock, const struct response *r, bool repeatable)
 {
     struct retry_policy policy = retry_policy_default();
     struct retry_past past = { .throttles = (int)(r->headers.size % 100) };
@@ -59,27 +59,27 @@ static void check_decision(struct clock *clock, const struct reply *r, bool repe
 }
 
 /* However strange the limits are, requests go on leaving. */
-static void check_pace(struct virtual_clock *clock, const struct reply *r)
+static void check_pace(struct virtual_clock *clock, const struct response *r)
 {
-    struct pace_settings settings = { 0 };
-    struct pace *p = pace_new(&clock->clock, &settings);
+    struct limiter_settings settings = { 0 };
+    struct limiter *p = limiter_new(&clock->clock, &settings);
     if (p == NULL)
         return;
     for (int i = 0; i < 30; i++) {
-        struct pace_slot slot = { 0 };
+        struct limiter_slot slot = { 0 };
         double wait;
-        for (int asks = 0; (wait = pace_ask(p, &slot)) != 0; asks++) {
+        for (int asks = 0; (wait = limiter_admit(p, &slot)) != 0; asks++) {
             CHECK(wait > 0 && wait <= 1e9 && asks < 100000);
             clock_advance(clock, wait);
         }
         clock_advance(clock, 0.05);
-        pace_ended(p, &slot, retry_classify(r), r);
-        struct pace_state state;
-        pace_state(p, &state);
+        limiter_ended(p, &slot, retry_classify(r), r);
+        struct limiter_state state;
+        limiter_state(p, &state);
         CHECK(state.limit >= 1 && state.in_flight == 0);
         CHECK(isfinite(state.wait) && isfinite(state.rate) && state.rate >= 0);
     }
-    pace_free(p);
+    limiter_free(p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct transfer x;
     transfer_init(&x);
-    struct reply *r = &x.reply;
+    struct response *r = &x.response;
     static const long statuses[] = { 200, 429, 503, 409, 500, 404, 408, 0 };
     r->status = statuses[data[0] % (sizeof statuses / sizeof statuses[0])];
     r->sent = SENT_YES;

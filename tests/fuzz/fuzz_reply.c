@@ -1,6 +1,6 @@
 /* fuzz_reply: what a server may answer, read as each verb of each provider would
  * read it. The first byte chooses the provider, the second the verb, the third
- * the status (below 128: 200, the reply is read; else an error, it is refused).
+ * the status (below 128: 200, the response is read; else an error, it is refused).
  * Nothing may crash, hang or leak; what is read must be of the records' shape. */
 #include "secret/secret.h"
 #include "http/transport.h"
@@ -20,7 +20,7 @@
 struct input {
     const struct provider *provider;
     struct call call;
-    struct reply reply;
+    struct response response;
 };
 
 static void require(bool holds)
@@ -51,17 +51,17 @@ static void check_record(lua_State *L, int index)
     lua_pop(L, 1);
 }
 
-static void check_answer(lua_State *L, enum answer answer)
+static void check_answer(lua_State *L, enum response_content answer)
 {
     int value = lua_gettop(L);
-    if (answer == ANSWER_DONE) {
+    if (answer == RESPONSE_DONE) {
         require(lua_toboolean(L, value));
-    } else if (answer == ANSWER_CONNECTORS) {
+    } else if (answer == RESPONSE_CONNECTORS) {
         for (lua_Integer i = 1; lua_rawgeti(L, value, i) != LUA_TNIL; i++) {
             check_record(L, value + 1);
             lua_pop(L, 1);
         }
-    } else if (answer == ANSWER_CONNECTOR || answer == ANSWER_STATUS) {
+    } else if (answer == RESPONSE_CONNECTOR || answer == RESPONSE_STATUS) {
         check_record(L, value);
     } else {
         require(lua_istable(L, value)); /* tasks, a list or an object, for the Lua above to read */
@@ -71,19 +71,19 @@ static void check_answer(lua_State *L, enum answer answer)
 static int read_reply(lua_State *L)
 {
     struct input *in = lua_touserdata(L, 1);
-    if (in->reply.status != 200) {
-        refusal_push(L, &in->call, &in->reply);
+    if (in->response.status != 200) {
+        error_response_push(L, &in->call, &in->response);
         require(error_is(L, -1));
         luaL_tolstring(L, -1, NULL);
         return 0;
     }
-    const char *text = buffer_text(&in->reply.body);
-    enum answer answer = in->provider->routes[in->call.verb].answer;
-    if (answer == ANSWER_CONNECTORS) {
-        provider_read_list(L, in->provider, text, in->reply.body.size, NULL, NULL);
+    const char *text = buffer_text(&in->response.body);
+    enum response_content answer = in->provider->routes[in->call.verb].answer;
+    if (answer == RESPONSE_CONNECTORS) {
+        provider_read_list(L, in->provider, text, in->response.body.size, NULL, NULL);
     } else {
-        json_decode(L, text, in->reply.body.size);
-        if (refusal_in_answer(L, -1, &in->reply))
+        json_decode(L, text, in->response.body.size);
+        if (error_response_in_success(L, -1, &in->response))
             return 0;
         in->provider->read(L, answer);
     }
@@ -107,20 +107,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                        &provider_connect};
     struct input in = {.provider = providers[data[0] % 3]};
     in.call.verb = (enum verb)(data[1] % VERB_COUNT);
-    in.reply.status = data[2] < 128 ? 200 : 400 + data[2] % 112;
+    in.response.status = data[2] < 128 ? 200 : 400 + data[2] % 112;
     if (in.provider->routes[in.call.verb].method == NULL)
         return 0;
-    buffer_init(&in.reply.headers, 4096);
-    buffer_init(&in.reply.body, size);
-    buffer_add_text(&in.reply.headers, "X-Request-Id: r-1\nRetry-After: 7\nX-RateLimit-Reset: 3\n");
-    buffer_add(&in.reply.body, data + 3, size - 3);
+    buffer_init(&in.response.headers, 4096);
+    buffer_init(&in.response.body, size);
+    buffer_add_text(&in.response.headers, "X-Request-Id: r-1\nRetry-After: 7\nX-RateLimit-Reset: 3\n");
+    buffer_add(&in.response.body, data + 3, size - 3);
     lua_pushcfunction(L, read_reply);
     lua_pushlightuserdata(L, &in);
     lua_pcall(L, 1, 0, 0);
     lua_settop(L, 0);
     lua_gc(L, LUA_GCSTEP, 0);
-    buffer_free(&in.reply.headers);
-    buffer_free(&in.reply.body);
+    buffer_free(&in.response.headers);
+    buffer_free(&in.response.body);
     secret_forget_all();
     return 0;
 }

@@ -37,7 +37,7 @@ local function seen(target, job, expected)
   local most, limit = 0, 0
   while running and most < expected do
     kelp.sleep(0.001)
-    local pace = raw.pace(target)
+    local pace = raw.limiter_state(target)
     if pace.in_flight > most then most, limit = pace.in_flight, pace.limit end
   end
   return task, most, limit
@@ -48,7 +48,7 @@ function TestConcurrency:test_what_a_job_names_counts_at_once()
   local task, most, limit = seen(target, { concurrency = 50, progress = false }, 50)
   lu.assertEquals({ most, limit }, { 50, 50 })
   task:await()
-  lu.assertEquals(raw.pace(target).limit, 32)
+  lu.assertEquals(raw.limiter_state(target).limit, 32)
 end
 
 function TestConcurrency:test_what_the_target_names_is_the_most()
@@ -63,7 +63,7 @@ function TestConcurrency:test_what_the_target_names_counts_at_once_and_stays()
   local task, most, limit = seen(target, { concurrency = 40, progress = false }, 40)
   lu.assertEquals({ most, limit }, { 40, 40 })
   task:await()
-  lu.assertEquals(raw.pace(target).limit, 40)
+  lu.assertEquals(raw.limiter_state(target).limit, 40)
 end
 
 function TestConcurrency:test_jobs_at_the_same_time_add_up()
@@ -74,7 +74,7 @@ function TestConcurrency:test_jobs_at_the_same_time_add_up()
   lu.assertEquals({ both, limit }, { 40, 40 })
   first:await()
   second:await()
-  lu.assertEquals(raw.pace(target).limit, 32)
+  lu.assertEquals(raw.limiter_state(target).limit, 32)
 end
 
 function TestConcurrency:test_a_job_that_is_cancelled_leaves_nothing_open()
@@ -83,7 +83,7 @@ function TestConcurrency:test_a_job_that_is_cancelled_leaves_nothing_open()
   lu.assertEquals(most, 50)
   job:cancel()
   support.raises("cancelled", job.await, job)
-  lu.assertEquals(raw.pace(target).limit, 32)
+  lu.assertEquals(raw.limiter_state(target).limit, 32)
   repeat kelp.sleep(0.001) until raw.alive() == 1
 end
 
@@ -93,8 +93,8 @@ function TestConcurrency:test_without_a_word_it_begins_with_few()
     { progress = false })
   repeat
     kelp.sleep(0.001)
-    most = math.max(most, raw.pace(target).in_flight)
+    most = math.max(most, raw.limiter_state(target).in_flight)
   until most >= 4
-  lu.assertEquals({ most, raw.pace(target).limit }, { 4, 4 })
+  lu.assertEquals({ most, raw.limiter_state(target).limit }, { 4, 4 })
   task:await()
 end

@@ -140,8 +140,8 @@ static void ended(struct server *s, unsigned number, const struct transfer *x, d
     lua_pushstring(L, path != NULL ? path : "/");
     lua_pushnumber(L, started);
     lua_pushnumber(L, g->clock->time);
-    lua_pushinteger(L, x->reply.status);
-    lua_pushstring(L, sent[x->reply.sent]);
+    lua_pushinteger(L, x->response.status);
+    lua_pushstring(L, sent[x->response.sent]);
     lua_pushlstring(L, buffer_text(&x->request.body), x->request.body.size);
     call_ground(L, "ended", 8, 0);
     lua_settop(L, top);
@@ -154,7 +154,7 @@ struct run {
     struct ground ground;
     struct weather weather;
     struct transport *transport;
-    struct host *host;
+    struct state *host;
     struct chunks *chunks;
     const char *job; /* JSON; on the models' stack */
     int code;
@@ -184,7 +184,7 @@ static int run_job(lua_State *L)
     chunks_install(L, r->chunks);
     chunks_push(L, r->chunks, "jobs.lua");
     lua_pushstring(L, r->job);
-    r->code = host_audit(L, host_run(L, 1));
+    r->code = state_audit(L, state_run(L, 1));
     r->audited_at = r->clock.time;
     return 0;
 }
@@ -199,7 +199,7 @@ static int push_record(lua_State *L)
 /* What is left behind in the host's state, as integers on the models' stack. */
 static void push_left(struct run *r)
 {
-    lua_State *L = host_state(r->host);
+    lua_State *L = state_lua(r->host);
     lua_gc(L, LUA_GCCOLLECT);
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     lua_pushinteger(r->ground.L, (lua_Integer)task_count(L));
@@ -213,7 +213,7 @@ static void push_left(struct run *r)
  * models' stack. The marker is what jobs.lua put into the config: 0 without. */
 static void push_journal(struct run *r)
 {
-    struct journal *j = run_journal(host_state(r->host));
+    struct journal *j = writes_journal(state_lua(r->host));
     struct journal_op op = {0};
     struct buffer text;
     if (j == NULL) {
@@ -232,7 +232,7 @@ static void push_journal(struct run *r)
 
 static void judge(struct run *r, const char *log, bool interrupted, struct verdict *v)
 {
-    lua_State *L = r->ground.L, *H = host_state(r->host);
+    lua_State *L = r->ground.L, *H = state_lua(r->host);
     lua_settop(L, r->ground.top);
     lua_pushnumber(L, r->clock.time);
     lua_pushcfunction(H, push_record);
@@ -310,13 +310,13 @@ bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bo
     begin(&r, seed, v);
     r.transport = transport_scripted(&r.clock, &r.ground.server, &r.weather, seed ^ 0x5eed);
     if (r.transport != NULL)
-        r.host = host_new_over(r.transport, &r.clock.clock, &options, NULL, NULL, &why);
+        r.host = state_new_over(r.transport, &r.clock.clock, &options, NULL, NULL, &why);
     if (r.host == NULL) {
         fprintf(stderr, "simulate: seed %llu: %s\n", (unsigned long long)seed,
                 why != NULL ? why : "out of memory");
         goto out;
     }
-    lua_State *L = host_state(r.host);
+    lua_State *L = state_lua(r.host);
     lua_pushcfunction(L, run_job);
     lua_pushlightuserdata(L, &r);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
@@ -335,7 +335,7 @@ bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bo
     done = true;
 out:
     free(why);
-    host_free(r.host);
+    state_free(r.host);
     if (r.transport != NULL)
         r.transport->free(r.transport);
     options_free(&options);

@@ -121,21 +121,21 @@ static void finish(struct scripted *s, struct flight *f)
 {
     struct transfer *x = f->transfer;
     f->transfer = NULL;
-    x->reply.elapsed = s->clock->time - f->started;
+    x->response.elapsed = s->clock->time - f->started;
     x->private_ = NULL;
     x->next = NULL;
     *s->last = x;
     s->last = &x->next;
     s->server->ended(s->server, f->number, x, f->started);
-    note_event(s, f, "ended", x->reply.fault == FAULT_NONE ? x->reply.status
-                                                           : -(long)x->reply.fault);
+    note_event(s, f, "ended", x->response.fault == FAULT_NONE ? x->response.status
+                                                           : -(long)x->response.fault);
     bool left = s->clock->time >= f->connected;
     forget_events(s, f, !left);
 }
 
 static void fail(struct scripted *s, struct flight *f, enum fault fault, const char *message)
 {
-    struct reply *r = &f->transfer->reply;
+    struct response *r = &f->transfer->response;
     bool left = fault != FAULT_CONNECT && s->clock->time >= f->connected;
     r->fault = fault;
     r->sent = left ? SENT_MAYBE : SENT_NO;
@@ -163,7 +163,7 @@ static double one_way(struct scripted *s)
     return seconds;
 }
 
-static bool add_authorization(struct buffer *out, const struct channel *c)
+static bool add_authorization(struct buffer *out, const struct http_options *c)
 {
     if (c->authentication == AUTH_BEARER)
         return buffer_printf(out, "Bearer %s", secret_bytes(c->password));
@@ -197,7 +197,7 @@ static struct flight *flight_new(struct scripted *s, struct transfer *x)
         *f->query++ = '\0';
     buffer_init(&f->authorization, 8192);
     buffer_init(&f->body, SIZE_MAX / 2);
-    if (!add_authorization(&f->authorization, q->channel) ||
+    if (!add_authorization(&f->authorization, q->http) ||
         !buffer_add(&f->body, q->body.data, q->body.size))
         abort();
     return f;
@@ -208,12 +208,12 @@ static void start(struct transport *t, struct transfer *x)
     struct scripted *s = self(t);
     struct flight *f = flight_new(s, x);
     const struct request *q = &x->request;
-    buffer_clear(&x->reply.headers);
-    buffer_clear(&x->reply.body);
-    x->reply.status = 0;
-    x->reply.version = 0;
-    x->reply.fault = FAULT_NONE;
-    x->reply.message[0] = '\0';
+    buffer_clear(&x->response.headers);
+    buffer_clear(&x->response.body);
+    x->response.status = 0;
+    x->response.version = 0;
+    x->response.fault = FAULT_NONE;
+    x->response.message[0] = '\0';
     x->private_ = f;
     s->busy++;
     note_event(s, f, "starts", (long)f->body.size);
@@ -221,7 +221,7 @@ static void start(struct transport *t, struct transfer *x)
     /* Some requests need a new connection, and until it stands nothing leaves. */
     bool fresh = clock_fraction(&s->chance) < 0.3;
     f->connected = f->started + (fresh ? one_way(s) : 0);
-    double limit = q->channel->connect_timeout;
+    double limit = q->http->connect_timeout;
     double end = f->started + q->timeout;
     if (limit > 0 && f->started + limit < end && f->connected >= f->started + limit)
         end = f->started + limit;
@@ -259,7 +259,7 @@ static void arrive(struct scripted *s, struct flight *f)
     note_event(s, f, "arrives", a.status);
     if (f->transfer == NULL || f->arrivals > 0)
         return;
-    struct reply *r = &f->transfer->reply;
+    struct response *r = &f->transfer->response;
     if (a.ending == ANSWER_REFUSE) {
         fail(s, f, FAULT_CONNECT, "connection refused");
         return;
@@ -290,8 +290,8 @@ static void happen(struct scripted *s)
         arrive(s, f);
     else if (kind == EVENT_TIMEOUT)
         fail(s, f, FAULT_TIMEOUT, "no answer in time");
-    else if (f->transfer->reply.fault == FAULT_CLOSED)
-        fail(s, f, FAULT_CLOSED, "the connection ended before the reply did");
+    else if (f->transfer->response.fault == FAULT_CLOSED)
+        fail(s, f, FAULT_CLOSED, "the connection ended before the response did");
     else
         finish(s, f);
     reap(f);

@@ -850,7 +850,7 @@ static bool see(void *context, const struct journal_summary *summary)
     return true;
 }
 
-static void make_run(struct place *p, const char *id, enum journal_run_state state, bool doubt)
+static void make_run(struct place *p, const char *id, enum journal_run_state state, bool is_ambiguous)
 {
     char path[96];
     snprintf(path, sizeof path, "%s/%s.db", p->folder, id);
@@ -858,7 +858,7 @@ static void make_run(struct place *p, const char *id, enum journal_run_state sta
     struct journal *j = create(p);
     int64_t op = committed(j, "k");
     struct journal_outcome done = outcome(JOURNAL_DONE);
-    if (!doubt)
+    if (!is_ambiguous)
         CHECK(j, journal_end(j, op, &done));
     CHECK(j, journal_finish(j, state));
     close_well(j);

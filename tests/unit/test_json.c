@@ -667,7 +667,7 @@ static void test_text_caps(void **state)
     lua_settop(L, 0);
 }
 
-/* A reply may hold a password at any place: cut and damaged in turn at each byte. */
+/* A response may hold a password at any place: cut and damaged in turn at each byte. */
 static void test_messages_hide_the_text(void **state)
 {
     lua_State *L = *state;

@@ -307,13 +307,13 @@ static void upstash_answers(void **state)
 {
     lua_State *L = *state;
     push_fixture(L, "upstash-create");
-    provider_upstash.read(L, ANSWER_CONNECTOR);
+    provider_upstash.read(L, RESPONSE_CONNECTOR);
     assert_true(connector_is(L, -1));
     expect_upstash_connector(L);
     expect(L, "c.state == 'pending' and c.error == nil and c.config == nil");
 
     push_fixture(L, "upstash-reconfigure"); /* a 200 that says that it failed */
-    provider_upstash.read(L, ANSWER_CONNECTOR);
+    provider_upstash.read(L, RESPONSE_CONNECTOR);
     expect_upstash_connector(L);
     expect(L, "c.state == 'failed' and c.error:find('connection string is invalid', 1, true)");
     expect(L, "c.config == nil");
@@ -325,7 +325,7 @@ static void upstash_answers(void **state)
     expect(L, "c.config['connection.uri'] == 'connection-uri-update'");
 
     json_decode(L, "\"OK\"", 4);
-    provider_upstash.read(L, ANSWER_DONE);
+    provider_upstash.read(L, RESPONSE_DONE);
     expect(L, "c == true");
 }
 
@@ -333,7 +333,7 @@ static void confluent_answers(void **state)
 {
     lua_State *L = *state;
     push_fixture(L, "confluent-put");
-    provider_confluent.read(L, ANSWER_CONNECTOR);
+    provider_confluent.read(L, RESPONSE_CONNECTOR);
     assert_true(connector_is(L, -1));
     expect(L, "c.name == 'MyGcsLogsBucketConnector' and c.class == 'GcsSink' and c.type == 'sink'");
     expect(L, "#c.tasks == 2 and c.tasks[2].id == 1 and c.state == 'unknown'");
@@ -341,8 +341,8 @@ static void confluent_answers(void **state)
     expect(L, "c.config['kafka.region'] == 'us-west-2'");
     static const char none[] = "{\"error\":null}";
     json_decode(L, none, sizeof none - 1);
-    struct reply reply = {.status = 200};
-    assert_false(refusal_in_answer(L, -1, &reply));
+    struct response response = {.status = 200};
+    assert_false(error_response_in_success(L, -1, &response));
 }
 
 /* As a worker of Apache Kafka 4.3 gave them. */
@@ -358,18 +358,18 @@ static void connect_answers(void **state)
     expect(L, "c[2].config.file == '/no/such/dir/out.txt' and c[2].id == nil");
 
     push_fixture(L, "connect-tasks");
-    provider_connect.read(L, ANSWER_TASKS);
+    provider_connect.read(L, RESPONSE_TASKS);
     expect(L, "#c == 1 and c[1].id == 0 and c[1].config['batch.size'] == '2000'");
 
     push_fixture(L, "connect-offsets");
-    provider_connect.read(L, ANSWER_OBJECT);
+    provider_connect.read(L, RESPONSE_OBJECT);
     expect(L, "c.offsets[1].offset.position == 9007199254740993");
     expect(L, "math.type(c.offsets[1].offset.position) == 'integer'");
 }
 
 static int read_as(lua_State *L)
 {
-    provider_connect.read(L, (enum answer)lua_tointeger(L, 1));
+    provider_connect.read(L, (enum response_content)lua_tointeger(L, 1));
     return 1;
 }
 
@@ -399,17 +399,17 @@ static void what_is_no_list_is_refused(void **state)
         const struct provider *provider;
         const char *text, *error;
     } cases[] = {
-        {&provider_upstash, "{}", "unexpected reply: the list is not an array"},
-        {&provider_upstash, "7", "unexpected reply: the list is not an array"},
+        {&provider_upstash, "{}", "unexpected response: the list is not an array"},
+        {&provider_upstash, "7", "unexpected response: the list is not an array"},
         {&provider_upstash, "", "invalid JSON: the text ends too early at offset 0"},
         {&provider_upstash, "<html>", "invalid JSON: expected a value at offset 0"},
         {&provider_upstash, "[[1],2]",
-         "unexpected reply: a connector without connector_id or name"},
+         "unexpected response: a connector without connector_id or name"},
         {&provider_upstash, " [2]",
-         "unexpected reply: the list holds something that is not an object"},
-        {&provider_connect, "[]", "unexpected reply: the list is not an object"},
+         "unexpected response: the list holds something that is not an object"},
+        {&provider_connect, "[]", "unexpected response: the list is not an object"},
         {&provider_connect, "{\"a\":1}",
-         "unexpected reply: the list is not a map from names to connectors"},
+         "unexpected response: the list is not a map from names to connectors"},
         {&provider_confluent, "{\"a\":{},\"a\":{}}",
          "invalid JSON: a key stands twice in an object"},
         {&provider_confluent, "{\"a\":{}}x", "invalid JSON: something after the value at offset 8"},
@@ -477,13 +477,13 @@ static void what_is_not_of_the_shape_is_refused(void **state)
 {
     lua_State *L = *state;
     static const struct {
-        enum answer answer;
+        enum response_content answer;
         const char *text;
     } cases[] = {
-        {ANSWER_TASKS, "{}"}, {ANSWER_TASKS, "[1]"}, {ANSWER_TASKS, "[{\"id\":1}]"},
-        {ANSWER_TASKS, "[{\"config\":5}]"}, {ANSWER_LIST, "{}"}, {ANSWER_LIST, "\"x\""},
-        {ANSWER_OBJECT, "[]"}, {ANSWER_OBJECT, "null"},
-        {ANSWER_STATUS, "{\"name\":\"a\"}"}, {ANSWER_CONNECTOR, "{}"},
+        {RESPONSE_TASKS, "{}"}, {RESPONSE_TASKS, "[1]"}, {RESPONSE_TASKS, "[{\"id\":1}]"},
+        {RESPONSE_TASKS, "[{\"config\":5}]"}, {RESPONSE_LIST, "{}"}, {RESPONSE_LIST, "\"x\""},
+        {RESPONSE_OBJECT, "[]"}, {RESPONSE_OBJECT, "null"},
+        {RESPONSE_STATUS, "{\"name\":\"a\"}"}, {RESPONSE_CONNECTOR, "{}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lua_settop(L, 0);
@@ -492,7 +492,7 @@ static void what_is_not_of_the_shape_is_refused(void **state)
         json_decode(L, cases[i].text, strlen(cases[i].text));
         if (lua_pcall(L, 2, 1, 0) == LUA_OK)
             fail_msg("was taken: %s", cases[i].text);
-        assert_non_null(strstr(lua_tostring(L, -1), "unexpected reply: "));
+        assert_non_null(strstr(lua_tostring(L, -1), "unexpected response: "));
     }
     lua_settop(L, 0);
 }
@@ -501,16 +501,16 @@ static void refuse(lua_State *L, enum verb verb, long status, const char *header
                    const char *body)
 {
     struct call call = {.verb = verb, .connector = "a"};
-    struct reply reply = {.status = status};
-    buffer_init(&reply.headers, 4096);
-    buffer_init(&reply.body, 4096);
-    buffer_add_text(&reply.headers, headers);
-    buffer_add_text(&reply.body, body);
+    struct response response = {.status = status};
+    buffer_init(&response.headers, 4096);
+    buffer_init(&response.body, 4096);
+    buffer_add_text(&response.headers, headers);
+    buffer_add_text(&response.body, body);
     lua_settop(L, 0);
-    refusal_push(L, &call, &reply);
+    error_response_push(L, &call, &response);
     assert_true(error_is(L, -1));
-    buffer_free(&reply.headers);
-    buffer_free(&reply.body);
+    buffer_free(&response.headers);
+    buffer_free(&response.body);
 }
 
 static void the_documented_errors(void **state)

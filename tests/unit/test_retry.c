@@ -34,18 +34,18 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct reply *fault(enum fault f, enum sent sent)
+static struct response *fault(enum fault f, enum sent sent)
 {
     transfer_free(&transfer);
     transfer_init(&transfer);
-    transfer.reply.fault = f;
-    transfer.reply.sent = sent;
-    return &transfer.reply;
+    transfer.response.fault = f;
+    transfer.response.sent = sent;
+    return &transfer.response;
 }
 
-static struct reply *answer(long status, const char *headers, const char *body)
+static struct response *answer(long status, const char *headers, const char *body)
 {
-    struct reply *r = fault(FAULT_NONE, SENT_YES);
+    struct response *r = fault(FAULT_NONE, SENT_YES);
     r->status = status;
     assert_true(buffer_add_text(&r->headers, headers));
     assert_true(buffer_add_text(&r->body, body));
@@ -111,7 +111,7 @@ static void conflicts_are_told_apart_by_their_text(void **state)
 static void only_the_beginning_of_a_text_is_searched(void **state)
 {
     (void)state;
-    struct reply *r = answer(409, "", "");
+    struct response *r = answer(409, "", "");
     for (int i = 0; i < 64 * 1024; i++)
         assert_true(buffer_add_char(&r->body, i % 100 == 0 ? '\0' : 'x'));
     assert_true(buffer_add_text(&r->body, "rebalance"));
@@ -129,7 +129,7 @@ static void faults_are_classed_by_what_was_sent(void **state)
         assert_int_equal(retry_classify(fault((enum fault)f, SENT_YES)), OUTCOME_AMBIGUOUS);
     }
     /* A status that arrived before the connection broke proves nothing. */
-    struct reply *r = fault(FAULT_CLOSED, SENT_MAYBE);
+    struct response *r = fault(FAULT_CLOSED, SENT_MAYBE);
     r->status = 429;
     assert_int_equal(retry_classify(r), OUTCOME_AMBIGUOUS);
 }
@@ -287,11 +287,11 @@ static void limits_are_the_second_choice(void **state)
 
 static const struct retry_past none = { 0, 0, 0 };
 
-static struct retry_decision decide(const struct reply *reply, struct retry_past past,
+static struct retry_decision decide(const struct response *response, struct retry_past past,
                                     bool repeatable)
 {
     struct retry_policy policy = retry_policy_default();
-    struct retry_decision d = retry_decide(&policy, &virtual.clock, retry_classify(reply), reply,
+    struct retry_decision d = retry_decide(&policy, &virtual.clock, retry_classify(response), response,
                                            &past, repeatable);
     assert_non_null(d.why);
     assert_true(!d.again || (d.wait > 0 && d.wait <= 330));
@@ -339,7 +339,7 @@ static void only_what_cannot_have_happened_is_sent_again_unasked(void **state)
         { FAULT_MEMORY, SENT_MAYBE, 0, "", false, false, false },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct reply *r = fault(rows[i].fault, rows[i].sent);
+        struct response *r = fault(rows[i].fault, rows[i].sent);
         r->status = rows[i].status;
         assert_true(buffer_add_text(&r->body, rows[i].body));
         struct retry_decision yes = decide(r, none, true), no = decide(r, none, false);
@@ -355,7 +355,7 @@ static void attempts_are_counted_but_throttles_are_not(void **state)
 {
     (void)state;
     struct retry_past past = none;
-    const struct reply *closed = fault(FAULT_CLOSED, SENT_MAYBE);
+    const struct response *closed = fault(FAULT_CLOSED, SENT_MAYBE);
     int sends = 1;
     for (struct retry_decision d; (d = decide(closed, past, true)).again; sends++)
         past.attempts++;
@@ -387,7 +387,7 @@ static void backoff_is_fully_jittered_and_doubles(void **state)
     struct retry_policy policy = retry_policy_default();
     policy.attempts = 2000;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        const struct reply *r = answer(rows[i].status, "", "");
+        const struct response *r = answer(rows[i].status, "", "");
         struct retry_past past = { rows[i].before, rows[i].before, 0 };
         double least = INFINITY, most = 0, sum = 0;
         for (int n = 0; n < 1000; n++) {

@@ -503,32 +503,32 @@ static void keys_are_judged(void **state)
 {
     static const struct {
         const char *key;
-        enum veil veil;
+        enum sensitivity veil;
     } cases[] = {
-        {"database.password", VEIL_ALL}, {"aws_secret_access_key", VEIL_ALL},
-        {"kafka.api.key", VEIL_ALL}, {"AZURE.ACCOUNT-KEY", VEIL_ALL}, {"privateKey", VEIL_ALL},
-        {"basic.auth.user.info", VEIL_ALL}, {"sasl.jaas.config", VEIL_ALL},
-        {"basic.auth.credentials.source", VEIL_NONE}, {"connection.uri", VEIL_PART},
-        {"azure.connection.string", VEIL_PART}, {"connection.url", VEIL_NONE},
-        {"sasl.oauthbearer.token.endpoint.url", VEIL_NONE}, {"topics", VEIL_NONE}, {"", VEIL_NONE},
-        {"my.private.setting", VEIL_NONE}, {"kelp.test.pin", VEIL_NONE},
+        {"database.password", SENSITIVE_WHOLE}, {"aws_secret_access_key", SENSITIVE_WHOLE},
+        {"kafka.api.key", SENSITIVE_WHOLE}, {"AZURE.ACCOUNT-KEY", SENSITIVE_WHOLE}, {"privateKey", SENSITIVE_WHOLE},
+        {"basic.auth.user.info", SENSITIVE_WHOLE}, {"sasl.jaas.config", SENSITIVE_WHOLE},
+        {"basic.auth.credentials.source", SENSITIVE_NONE}, {"connection.uri", SENSITIVE_PART},
+        {"azure.connection.string", SENSITIVE_PART}, {"connection.url", SENSITIVE_NONE},
+        {"sasl.oauthbearer.token.endpoint.url", SENSITIVE_NONE}, {"topics", SENSITIVE_NONE}, {"", SENSITIVE_NONE},
+        {"my.private.setting", SENSITIVE_NONE}, {"kelp.test.pin", SENSITIVE_NONE},
     };
     (void)state;
     for (int again = 0; again < 2; again++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-            if (veil_of(cases[i].key) != cases[i].veil)
+            if (sensitivity_of(cases[i].key) != cases[i].veil)
                 fail_msg("%s", cases[i].key);
     char endless[400];
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
-    assert_int_equal(veil_of(endless), VEIL_ALL);
-    assert_true(veil_add("kelp.test.PIN"));
-    assert_true(veil_add("kelp.test.PIN"));
-    assert_true(veil_add("kelp.test.a-very-long-key-that-is-longer-than-what-is-remembered"));
-    assert_int_equal(veil_of("kelp.test.pin"), VEIL_ALL);
-    assert_int_equal(veil_of("kelp.test.a.very.long.key.that.is.longer.than.what.is.remembered"),
-                     VEIL_ALL);
-    assert_int_equal(veil_of("kelp.test.pins"), VEIL_NONE);
+    assert_int_equal(sensitivity_of(endless), SENSITIVE_WHOLE);
+    assert_true(sensitive_keys_add("kelp.test.PIN"));
+    assert_true(sensitive_keys_add("kelp.test.PIN"));
+    assert_true(sensitive_keys_add("kelp.test.a-very-long-key-that-is-longer-than-what-is-remembered"));
+    assert_int_equal(sensitivity_of("kelp.test.pin"), SENSITIVE_WHOLE);
+    assert_int_equal(sensitivity_of("kelp.test.a.very.long.key.that.is.longer.than.what.is.remembered"),
+                     SENSITIVE_WHOLE);
+    assert_int_equal(sensitivity_of("kelp.test.pins"), SENSITIVE_NONE);
 }
 
 static void the_secret_part_of_a_value_is_registered(void **state)
@@ -561,15 +561,15 @@ static void the_secret_part_of_a_value_is_registered(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         secret_forget_all();
-        assert_true(veil_register(cases[i].key, cases[i].value, strlen(cases[i].value)));
+        assert_true(sensitive_value_register(cases[i].key, cases[i].value, strlen(cases[i].value)));
         expect_redacted(cases[i].value, cases[i].shown);
     }
     secret_forget_all();
-    assert_true(veil_register("a.jaas.config", "x required password=\"not-a-real-9\";", 34));
+    assert_true(sensitive_value_register("a.jaas.config", "x required password=\"not-a-real-9\";", 34));
     expect_redacted("[not-a-real-9]", "[<secret a.jaas.config>]");
-    assert_true(veil_register("user.info", "user:not-a-real-10", 18));
+    assert_true(sensitive_value_register("user.info", "user:not-a-real-10", 18));
     expect_redacted("[not-a-real-10]", "[<secret user.info>]");
-    assert_true(veil_register("connection.uri", "m://a:p%40ss%2Dword@h", 21));
+    assert_true(sensitive_value_register("connection.uri", "m://a:p%40ss%2Dword@h", 21));
     expect_redacted("[p@ss-word]", "[<secret connection.uri>]");
 }
 

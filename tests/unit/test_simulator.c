@@ -1,4 +1,4 @@
-/* The simulator as a server: real HTTP over plain sockets, delayed replies, the
+/* The simulator as a server: real HTTP over plain sockets, delayed responses, the
  * state file, and `kelp sim` as a process. What the models answer is tested in
  * tests/lua/simulator_models.lua. */
 #define _GNU_SOURCE
@@ -93,36 +93,36 @@ static void send_request(int fd, const char *method, const char *path, const cha
     free(text);
 }
 
-/* Reads one reply with a Content-Length into `reply`, whole; returns its status
+/* Reads one response with a Content-Length into `response`, whole; returns its status
  * and points *body into it. */
-static int receive(int fd, struct buffer *reply, const char **body)
+static int receive(int fd, struct buffer *response, const char **body)
 {
-    buffer_clear(reply);
+    buffer_clear(response);
     const char *end = NULL;
     size_t wanted = 0;
-    while (end == NULL || reply->size < wanted) {
+    while (end == NULL || response->size < wanted) {
         char piece[16384];
         ssize_t n = recv(fd, piece, sizeof piece, 0);
         if (n <= 0)
-            fail_msg("the connection ended after %zu bytes: %s", reply->size, buffer_text(reply));
-        assert_true(buffer_add(reply, piece, (size_t)n));
-        end = strstr(buffer_text(reply), "\r\n\r\n");
+            fail_msg("the connection ended after %zu bytes: %s", response->size, buffer_text(response));
+        assert_true(buffer_add(response, piece, (size_t)n));
+        end = strstr(buffer_text(response), "\r\n\r\n");
         if (end == NULL)
             continue;
-        const char *length = strcasestr(buffer_text(reply), "\r\nContent-Length:");
+        const char *length = strcasestr(buffer_text(response), "\r\nContent-Length:");
         assert_non_null(length);
-        wanted = (size_t)(end + 4 - buffer_text(reply)) + strtoul(length + 17, NULL, 10);
+        wanted = (size_t)(end + 4 - buffer_text(response)) + strtoul(length + 17, NULL, 10);
     }
-    assert_int_equal(reply->size, wanted);
+    assert_int_equal(response->size, wanted);
     *body = end + 4;
-    return atoi(buffer_text(reply) + strlen("HTTP/1.1 "));
+    return atoi(buffer_text(response) + strlen("HTTP/1.1 "));
 }
 
 static int call(int fd, const char *method, const char *path, const char *body,
-                struct buffer *reply, const char **answer)
+                struct buffer *response, const char **answer)
 {
     send_request(fd, method, path, body);
-    return receive(fd, reply, answer);
+    return receive(fd, response, answer);
 }
 
 static void test_serves_on_a_kept_connection(void **state)
@@ -133,27 +133,27 @@ static void test_serves_on_a_kept_connection(void **state)
     struct simulator *s = start(&o);
     assert_true(strncmp(simulator_url(s), "http://127.0.0.1:", 17) == 0);
     int fd = connect_to(simulator_url(s));
-    struct buffer reply;
-    buffer_init(&reply, 1 << 20);
+    struct buffer response;
+    buffer_init(&response, 1 << 20);
     const char *body = NULL;
-    assert_int_equal(call(fd, "GET", CONNECTORS, "", &reply, &body), 200);
+    assert_int_equal(call(fd, "GET", CONNECTORS, "", &response, &body), 200);
     assert_non_null(strstr(body, "\"orders-to-s3\""));
-    assert_non_null(strcasestr(buffer_text(&reply), "\r\nX-Request-Id: "));
-    assert_int_equal(call(fd, "GET", CONNECTORS "?expand=info,status,id", "", &reply, &body), 200);
+    assert_non_null(strcasestr(buffer_text(&response), "\r\nX-Request-Id: "));
+    assert_int_equal(call(fd, "GET", CONNECTORS "?expand=info,status,id", "", &response, &body), 200);
     assert_int_equal(body[0], '{');
     /* The path arrives as it was sent: %2F is part of the name. */
     assert_int_equal(call(fd, "PUT", CONNECTORS "/a%2Fb%20c/config",
                           "{\"connector.class\":\"S3_SINK\",\"name\":\"a/b c\","
                           "\"kafka.api.key\":\"K\",\"kafka.api.secret\":\"not-a-real-secret\"}",
-                          &reply, &body), 200);
+                          &response, &body), 200);
     assert_non_null(strstr(body, "\"name\":\"a/b c\""));
-    assert_int_equal(call(fd, "PUT", CONNECTORS "/orders-to-s3/pause", "", &reply, &body), 202);
-    assert_int_equal(call(fd, "GET", "/nowhere", "", &reply, &body), 404);
-    assert_int_equal(call(fd, "GET", "/_simulator/effects", "", &reply, &body), 200);
+    assert_int_equal(call(fd, "PUT", CONNECTORS "/orders-to-s3/pause", "", &response, &body), 202);
+    assert_int_equal(call(fd, "GET", "/nowhere", "", &response, &body), 404);
+    assert_int_equal(call(fd, "GET", "/_simulator/effects", "", &response, &body), 200);
     assert_non_null(strstr(body, "\"seq\":2"));
     assert_null(strstr(body, "\"seq\":3"));
     close(fd);
-    buffer_free(&reply);
+    buffer_free(&response);
     stop(s);
 }
 
@@ -164,13 +164,13 @@ static void test_answers_at_once(void **state)
     simulator_defaults(&o);
     struct simulator *s = start(&o);
     int fd = connect_to(simulator_url(s));
-    struct buffer reply;
-    buffer_init(&reply, 1 << 20);
+    struct buffer response;
+    buffer_init(&response, 1 << 20);
     const char *body = NULL;
     double best = 1;
     for (int i = 0; i < 50; i++) {
         double before = now();
-        assert_int_equal(call(fd, "GET", CONNECTORS "/orders-to-s3/status", "", &reply, &body),
+        assert_int_equal(call(fd, "GET", CONNECTORS "/orders-to-s3/status", "", &response, &body),
                          200);
         double took = now() - before;
         best = took < best ? took : best;
@@ -178,7 +178,7 @@ static void test_answers_at_once(void **state)
     /* A held-back packet (Nagle, delayed acknowledgement) would cost 40 ms. */
     assert_true(best < 0.005);
     close(fd);
-    buffer_free(&reply);
+    buffer_free(&response);
     stop(s);
 }
 
@@ -196,16 +196,16 @@ static void test_delayed_replies_do_not_wait_for_each_other(void **state)
         fds[i] = connect_to(simulator_url(s));
         send_request(fds[i], "GET", CONNECTORS, "");
     }
-    struct buffer reply;
-    buffer_init(&reply, 1 << 20);
+    struct buffer response;
+    buffer_init(&response, 1 << 20);
     const char *body = NULL;
     for (int i = 0; i < CONNECTIONS; i++) {
-        assert_int_equal(receive(fds[i], &reply, &body), 200);
+        assert_int_equal(receive(fds[i], &response, &body), 200);
         assert_true(now() - before >= o.latency);
         close(fds[i]);
     }
     assert_true(now() - before < CONNECTIONS * o.latency / 2);
-    buffer_free(&reply);
+    buffer_free(&response);
     stop(s);
 }
 
@@ -272,12 +272,12 @@ static void test_a_request_that_is_not_http_ends_only_its_connection(void **stat
         continue;
     close(fd);
     fd = connect_to(simulator_url(s));
-    struct buffer reply;
-    buffer_init(&reply, 1 << 20);
+    struct buffer response;
+    buffer_init(&response, 1 << 20);
     const char *body = NULL;
-    assert_int_equal(call(fd, "GET", CONNECTORS, "", &reply, &body), 200);
+    assert_int_equal(call(fd, "GET", CONNECTORS, "", &response, &body), 200);
     close(fd);
-    buffer_free(&reply);
+    buffer_free(&response);
     stop(s);
 }
 
@@ -302,12 +302,12 @@ static void test_too_large_a_body_is_refused(void **state)
         send_bytes(fd, piece, n);
         size -= n;
     }
-    struct buffer reply;
-    buffer_init(&reply, 1 << 20);
+    struct buffer response;
+    buffer_init(&response, 1 << 20);
     const char *body = NULL;
-    assert_int_equal(receive(fd, &reply, &body), 413);
+    assert_int_equal(receive(fd, &response, &body), 413);
     close(fd);
-    buffer_free(&reply);
+    buffer_free(&response);
     stop(s);
 }
 
@@ -353,13 +353,13 @@ static void test_the_state_is_saved_and_loaded(void **state)
     simulator_defaults(&o);
     o.state = f->file;
     o.provisioning = 0;
-    struct buffer reply;
-    buffer_init(&reply, 1 << 20);
+    struct buffer response;
+    buffer_init(&response, 1 << 20);
     const char *body = NULL;
 
     struct simulator *s = start(&o); /* there is no such file yet */
     int fd = connect_to(simulator_url(s));
-    assert_int_equal(call(fd, "DELETE", CONNECTORS "/orders-to-s3", "", &reply, &body), 200);
+    assert_int_equal(call(fd, "DELETE", CONNECTORS "/orders-to-s3", "", &response, &body), 200);
     assert_string_equal(body, "{\"error\":null}");
     close(fd);
     stop(s);
@@ -370,14 +370,14 @@ static void test_the_state_is_saved_and_loaded(void **state)
 
     s = start(&o);
     fd = connect_to(simulator_url(s));
-    assert_int_equal(call(fd, "GET", CONNECTORS, "", &reply, &body), 200);
+    assert_int_equal(call(fd, "GET", CONNECTORS, "", &response, &body), 200);
     assert_null(strstr(body, "orders-to-s3"));
     assert_non_null(strstr(body, "search-index"));
-    assert_int_equal(call(fd, "GET", "/_simulator/effects", "", &reply, &body), 200);
+    assert_int_equal(call(fd, "GET", "/_simulator/effects", "", &response, &body), 200);
     assert_non_null(strstr(body, "\"verb\":\"delete\",\"name\":\"orders-to-s3\""));
     close(fd);
     stop(s);
-    buffer_free(&reply);
+    buffer_free(&response);
 }
 
 static void test_a_wrong_state_file_is_an_error_and_stays(void **state)
@@ -501,13 +501,13 @@ static void test_the_program_ends_on_a_signal_and_saves(void **state)
         char url[64];
         expect_announcement(&c, url, sizeof url);
         int fd = connect_to(url);
-        struct buffer reply;
-        buffer_init(&reply, 1 << 20);
+        struct buffer response;
+        buffer_init(&response, 1 << 20);
         const char *body = NULL;
-        assert_int_equal(call(fd, "GET", CONNECTORS, "", &reply, &body), 200);
-        assert_non_null(strcasestr(buffer_text(&reply), "\r\nX-RateLimit-Limit: 5000\r\n"));
+        assert_int_equal(call(fd, "GET", CONNECTORS, "", &response, &body), 200);
+        assert_non_null(strcasestr(buffer_text(&response), "\r\nX-RateLimit-Limit: 5000\r\n"));
         close(fd);
-        buffer_free(&reply);
+        buffer_free(&response);
         kill(c.pid, ends[i]);
         assert_int_equal(finish(&c), 0);
         assert_int_equal(access(f->file, R_OK), 0);
@@ -524,12 +524,12 @@ static void test_the_program_ends_with_its_input(void **state)
     expect_announcement(&c, url, sizeof url);
     assert_int_equal(write(c.input, "ignored\n", 8), 8);
     int fd = connect_to(url);
-    struct buffer reply;
-    buffer_init(&reply, 1 << 20);
+    struct buffer response;
+    buffer_init(&response, 1 << 20);
     const char *body = NULL;
-    assert_int_equal(call(fd, "GET", CONNECTORS, "", &reply, &body), 200);
+    assert_int_equal(call(fd, "GET", CONNECTORS, "", &response, &body), 200);
     close(fd);
-    buffer_free(&reply);
+    buffer_free(&response);
     close(c.input);
     c.input = -1;
     assert_int_equal(finish(&c), 0);

@@ -111,7 +111,7 @@ static int run_script(lua_State *L)
     if (luaL_loadbuffer(L, script, sizeof script - 1, "@torture.lua") != LUA_OK)
         return lua_error(L);
     lua_pushstring(L, r->url);
-    r->status = host_call(L, 1);
+    r->status = state_call(L, 1);
     if (r->status != LUA_OK)
         return lua_error(L);
     return 1;
@@ -174,18 +174,18 @@ static bool attempt(const char *url, size_t limit, size_t *asked)
     bool through = false;
     char *why = NULL;
     struct run r = {.url = url};
-    struct host *h = host_new(&options, allocate, &memory, &why);
+    struct state *h = state_new(&options, allocate, &memory, &why);
     if (h == NULL) {
         assert_non_null(why);
         snprintf(r.text, sizeof r.text, "%s", why);
         free(why);
     } else {
-        lua_State *L = host_state(h);
+        lua_State *L = state_lua(h);
         lua_pushcfunction(L, run_script);
         lua_pushlightuserdata(L, &r);
         through = lua_pcall(L, 1, 1, 0) == LUA_OK;
         keep_end(L, &r);
-        host_free(h);
+        state_free(h);
     }
     if (through)
         assert_string_equal(r.text, "through");

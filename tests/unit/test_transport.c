@@ -1,5 +1,5 @@
 /* The libcurl transport against a raw-socket server that this program runs in a
- * thread: a server that can cut a reply anywhere and count what reaches it. */
+ * thread: a server that can cut a response anywhere and count what reaches it. */
 #include "secret/secret.h"
 #include "http/transport.h"
 
@@ -268,7 +268,7 @@ static size_t read_counter(struct server *s, const size_t *counter)
 
 struct client {
     struct transport *transport;
-    struct channel channel;
+    struct http_options http;
     struct transfer transfer;
 };
 
@@ -279,7 +279,7 @@ static int open_client(void **state)
     c->transport = transport_curl(&why);
     if (c->transport == NULL)
         return -1;
-    c->channel = (struct channel){ .connect_timeout = 10, .max_body = 1 << 20,
+    c->http = (struct http_options){ .connect_timeout = 10, .max_body = 1 << 20,
                                    .max_headers = 1 << 16 };
     transfer_init(&c->transfer);
     *state = c;
@@ -291,7 +291,7 @@ static int close_client(void **state)
     struct client *c = *state;
     c->transport->free(c->transport);
     transfer_free(&c->transfer);
-    secret_release(c->channel.password);
+    secret_release(c->http.password);
     secret_forget_all();
     free(c);
     return 0;
@@ -301,7 +301,7 @@ static void fill(struct client *c, struct transfer *x, const char *method, const
                  const char *body, bool repeatable)
 {
     struct request *r = &x->request;
-    r->channel = &c->channel;
+    r->http = &c->http;
     r->method = method;
     buffer_clear(&r->url);
     buffer_clear(&r->body);
@@ -312,16 +312,16 @@ static void fill(struct client *c, struct transfer *x, const char *method, const
     r->timeout = 20;
 }
 
-static struct reply *finish(struct client *c)
+static struct response *finish(struct client *c)
 {
     struct transfer *x;
     while ((x = c->transport->take(c->transport)) == NULL)
         assert_int_equal(c->transport->wait(c->transport, 30), 0);
     assert_ptr_equal(x, &c->transfer);
-    return &x->reply;
+    return &x->response;
 }
 
-static struct reply *fetch_url(struct client *c, const char *method, const char *url,
+static struct response *fetch_url(struct client *c, const char *method, const char *url,
                                const char *body, bool repeatable)
 {
     fill(c, &c->transfer, method, url, body, repeatable);
@@ -336,13 +336,13 @@ static const char *url_of(const struct server *s, const char *path)
     return url;
 }
 
-static struct reply *fetch(struct client *c, struct server *s, const char *method,
+static struct response *fetch(struct client *c, struct server *s, const char *method,
                            const char *body, bool repeatable)
 {
     return fetch_url(c, method, url_of(s, "/path"), body, repeatable);
 }
 
-static void expect(const struct reply *r, enum fault fault, enum sent sent, long status)
+static void expect(const struct response *r, enum fault fault, enum sent sent, long status)
 {
     if (r->fault != fault || r->sent != sent || r->status != status)
         print_message("fault %d, sent %d, status %ld: %s\n", (int)r->fault, (int)r->sent,
@@ -363,7 +363,7 @@ static void connections_are_used_again(void **state)
     struct client *c = *state;
     struct server *s = SERVE(good);
     for (int i = 0; i < 3; i++) {
-        struct reply *r = fetch(c, s, "GET", NULL, true);
+        struct response *r = fetch(c, s, "GET", NULL, true);
         expect(r, FAULT_NONE, SENT_YES, 200);
         assert_int_equal(r->version, 11);
         assert_string_equal(buffer_text(&r->body), "hi");
@@ -466,16 +466,16 @@ static void paths_arrive_as_they_are_spelt(void **state)
 static void credentials_are_sent_in_their_form(void **state)
 {
     struct client *c = *state;
-    c->channel.authentication = AUTH_BASIC;
-    c->channel.user = "ada";
-    c->channel.password = secret_new("PASSWORD", "not-a-real:password", 19);
+    c->http.authentication = AUTH_BASIC;
+    c->http.user = "ada";
+    c->http.password = secret_new("PASSWORD", "not-a-real:password", 19);
     const char *text = seen(c, "GET", NULL, true);
     assert_int_equal(count(text, "Authorization: Basic YWRhOm5vdC1hLXJlYWw6cGFzc3dvcmQ=\r\n"), 1);
-    c->channel.authentication = AUTH_BEARER;
+    c->http.authentication = AUTH_BEARER;
     text = seen(c, "POST", "{}", false);
     assert_int_equal(count(text, "Authorization: Bearer not-a-real:password\r\n"), 1);
     assert_int_equal(count(text, "Authorization"), 1);
-    c->channel.authentication = AUTH_NONE;
+    c->http.authentication = AUTH_NONE;
     text = seen(c, "GET", NULL, true);
     assert_null(strstr(text, "Authorization"));
 }
@@ -490,7 +490,7 @@ static void one_transfer_serves_again(void **state)
     struct server *s = SERVE(answers);
     expect(fetch(c, s, "GET", NULL, true), FAULT_NONE, SENT_YES, 500);
     c->transport->start(c->transport, &c->transfer);
-    struct reply *r = finish(c);
+    struct response *r = finish(c);
     expect(r, FAULT_NONE, SENT_YES, 200);
     assert_string_equal(buffer_text(&r->body), "x");
     assert_string_equal(buffer_text(&r->headers), "Content-Length: 1\n");
@@ -520,7 +520,7 @@ static void many_transfers_run_at_once(void **state)
     while (ended < MANY) {
         assert_int_equal(c->transport->wait(c->transport, 30), 0);
         for (struct transfer *x; (x = c->transport->take(c->transport)) != NULL; ended++) {
-            expect(&x->reply, FAULT_NONE, SENT_YES, 200);
+            expect(&x->response, FAULT_NONE, SENT_YES, 200);
             assert_ptr_equal(x->owner, x);
             x->owner = NULL; /* each is taken once */
         }
@@ -654,7 +654,7 @@ static void large_bodies_go_out_once_and_whole(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char *body = big_body(sizes[i]);
         for (int repeatable = 0; repeatable < 2; repeatable++) {
-            struct reply *r = fetch(c, s, "POST", body, repeatable);
+            struct response *r = fetch(c, s, "POST", body, repeatable);
             expect(r, FAULT_NONE, SENT_YES, 200);
             assert_true(r->elapsed < 0.9);
             total += sizes[i];
@@ -686,15 +686,15 @@ static void a_cut_upload_is_not_sent_again(void **state)
     free(body);
 }
 
-/* --- replies that are not what they should be --- */
+/* --- responses that are not what they should be --- */
 
 /* One GET of one answer. */
-static struct reply *answered(struct client *c, const char *bytes, enum after after,
+static struct response *answered(struct client *c, const char *bytes, enum after after,
                               const char *filler)
 {
     struct answer answers[] = { { bytes, after, filler } };
     struct server *s = SERVE(answers);
-    struct reply *r = fetch(c, s, "GET", NULL, true);
+    struct response *r = fetch(c, s, "GET", NULL, true);
     stop_server(s);
     assert_int_equal(s->arrivals, 1);
     free_server(s);
@@ -704,7 +704,7 @@ static struct reply *answered(struct client *c, const char *bytes, enum after af
 static void a_truncated_reply_keeps_its_status(void **state)
 {
     struct client *c = *state;
-    struct reply *r = answered(
+    struct response *r = answered(
         c, "HTTP/1.1 201 Created\r\nContent-Length: 100\r\nX-Id: 7\r\n\r\n{\"id\":", FIN, NULL);
     expect(r, FAULT_CLOSED, SENT_MAYBE, 201);
     assert_string_equal(buffer_text(&r->body), "{\"id\":");
@@ -726,10 +726,10 @@ static void what_is_not_http_is_refused(void **state)
     struct client *c = *state;
     expect(answered(c, "<html>old times</html>", FIN, NULL), FAULT_PROTOCOL, SENT_MAYBE, 0);
     expect(answered(c, "SSH-2.0-OpenSSH_9.2\r\n", FIN, NULL), FAULT_PROTOCOL, SENT_MAYBE, 0);
-    struct reply *r = answered(
+    struct response *r = answered(
         c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", KEEP, NULL);
     expect(r, FAULT_PROTOCOL, SENT_MAYBE, 200);
-    assert_string_equal(r->message, "the reply has two lengths that differ");
+    assert_string_equal(r->message, "the response has two lengths that differ");
     r = answered(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length:2\r\n\r\nab", KEEP,
                  NULL);
     expect(r, FAULT_NONE, SENT_YES, 200);
@@ -738,28 +738,28 @@ static void what_is_not_http_is_refused(void **state)
 static void a_large_body_is_cut_off(void **state)
 {
     struct client *c = *state;
-    c->channel.max_body = 5000;
+    c->http.max_body = 5000;
     static const char chunk[] = "a\r\n0123456789\r\n";
-    struct reply *r = answered(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", KEEP,
+    struct response *r = answered(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", KEEP,
                                chunk);
     expect(r, FAULT_TOO_LARGE, SENT_MAYBE, 200);
-    assert_string_equal(r->message, "the reply's body is larger than 5000 bytes");
+    assert_string_equal(r->message, "the response's body is larger than 5000 bytes");
     assert_true(r->body.size <= 5000);
     r = answered(c, "HTTP/1.1 200 OK\r\n\r\n", KEEP, "as long as the connection stands ");
     expect(r, FAULT_TOO_LARGE, SENT_MAYBE, 200);
 
-    c->channel.max_body = 2;
+    c->http.max_body = 2;
     expect(answered(c, ok, KEEP, NULL), FAULT_NONE, SENT_YES, 200);
-    c->channel.max_body = 1;
+    c->http.max_body = 1;
     expect(answered(c, ok, KEEP, NULL), FAULT_TOO_LARGE, SENT_MAYBE, 200);
 }
 
 static void endless_headers_are_cut_off(void **state)
 {
     struct client *c = *state;
-    struct reply *r = answered(c, "HTTP/1.1 200 OK\r\n", KEEP, "X-Filler: and more\r\n");
+    struct response *r = answered(c, "HTTP/1.1 200 OK\r\n", KEEP, "X-Filler: and more\r\n");
     expect(r, FAULT_TOO_LARGE, SENT_MAYBE, 200);
-    assert_string_equal(r->message, "the reply's headers are larger than 65536 bytes");
+    assert_string_equal(r->message, "the response's headers are larger than 65536 bytes");
     assert_true(r->headers.size <= 65536);
     r = answered(c, NULL, KEEP, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
     expect(r, FAULT_TOO_LARGE, SENT_MAYBE, 0);
@@ -776,7 +776,7 @@ static void endless_headers_are_cut_off(void **state)
 static void only_the_last_header_block_counts(void **state)
 {
     struct client *c = *state;
-    struct reply *r = answered(c,
+    struct response *r = answered(c,
                                "HTTP/1.1 100 Continue\r\nRetry-After: 1\r\n\r\n"
                                "HTTP/1.1 103 Early Hints\r\nRetry-After: 2\r\n\r\n"
                                "HTTP/1.1 429 Slow down\r\nRetry-After: 3\r\nTrailer: X\r\n"
@@ -785,7 +785,7 @@ static void only_the_last_header_block_counts(void **state)
                                KEEP, NULL);
     expect(r, FAULT_NONE, SENT_YES, 429);
     size_t size = 0;
-    const char *found = reply_header(r, "retry-after", &size);
+    const char *found = response_header(r, "retry-after", &size);
     assert_int_equal(size, 1);
     assert_memory_equal(found, "3", 1);
     assert_int_equal(count(buffer_text(&r->headers), "Retry-After:"), 1);
@@ -795,7 +795,7 @@ static void only_the_last_header_block_counts(void **state)
 static void nothing_is_decompressed(void **state)
 {
     struct client *c = *state;
-    struct reply *r = answered(
+    struct response *r = answered(
         c, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\n{\"a\":1}", KEEP,
         NULL);
     expect(r, FAULT_NONE, SENT_YES, 200);
@@ -827,9 +827,9 @@ static void expect_refused(struct client *c, const char *url, const char *messag
     fill(c, &c->transfer, "GET", url, NULL, true);
     c->transport->start(c->transport, &c->transfer);
     assert_ptr_equal(c->transport->take(c->transport), &c->transfer);
-    expect(&c->transfer.reply, FAULT_REFUSED, SENT_NO, 0);
-    if (strstr(c->transfer.reply.message, message) == NULL)
-        fail_msg("%s: %s", url, c->transfer.reply.message);
+    expect(&c->transfer.response, FAULT_REFUSED, SENT_NO, 0);
+    if (strstr(c->transfer.response.message, message) == NULL)
+        fail_msg("%s: %s", url, c->transfer.response.message);
 }
 
 static void plain_http_stays_on_this_machine(void **state)
@@ -864,7 +864,7 @@ static void plain_http_stays_on_this_machine(void **state)
 static void odd_urls_and_methods_are_refused(void **state)
 {
     struct client *c = *state;
-    c->channel.allow_http = true;
+    c->http.allow_http = true;
     expect_refused(c, "", "https://");
     expect_refused(c, "file:///etc/passwd", "https://");
     expect_refused(c, "ftp://127.0.0.1/", "https://");
@@ -896,22 +896,22 @@ static void credentials_cannot_inject_a_header(void **state)
     struct server *s = SERVE(good);
     char url[64];
     snprintf(url, sizeof url, "%s", url_of(s, "/"));
-    c->channel.authentication = AUTH_BASIC;
+    c->http.authentication = AUTH_BASIC;
     expect_refused(c, url, "a credential is missing");
-    c->channel.password = secret_new("KEY", "fake\r\nX-Injected: 1", 19);
+    c->http.password = secret_new("KEY", "fake\r\nX-Injected: 1", 19);
     expect_refused(c, url, "a credential is missing");
-    c->channel.user = "ada";
+    c->http.user = "ada";
     expect_refused(c, url, "the password holds a control character");
-    c->channel.authentication = AUTH_BEARER;
+    c->http.authentication = AUTH_BEARER;
     expect_refused(c, url, "the token holds a control character");
-    secret_release(c->channel.password);
-    c->channel.password = secret_new("KEY", "not-a-real-password", 19);
-    c->channel.authentication = AUTH_BASIC;
-    c->channel.user = "a:b";
+    secret_release(c->http.password);
+    c->http.password = secret_new("KEY", "not-a-real-password", 19);
+    c->http.authentication = AUTH_BASIC;
+    c->http.user = "a:b";
     expect_refused(c, url, "the user name holds a ':'");
-    c->channel.user = "ada\n";
+    c->http.user = "ada\n";
     expect_refused(c, url, "the user name holds a control character");
-    c->channel.user = "ada";
+    c->http.user = "ada";
     expect(fetch_url(c, "GET", url, NULL, true), FAULT_NONE, SENT_YES, 200);
     stop_server(s);
     assert_int_equal(s->arrivals, 1);
@@ -928,7 +928,7 @@ static void the_environment_names_no_proxy(void **state)
         setenv(names[i], url_of(proxy, ""), 1);
     /* Not a loopback name, so that no other rule keeps it from the proxy; the name
      * is too long for any resolver to ask about. */
-    c->channel.allow_http = true;
+    c->http.allow_http = true;
     static const char host[] = "http://a-label-of-more-than-sixty-three-characters-is-never-a-"
                                "name-in-the-dns.invalid/";
     expect(fetch_url(c, "GET", host, NULL, true), FAULT_RESOLVE, SENT_NO, 0);
@@ -939,7 +939,7 @@ static void the_environment_names_no_proxy(void **state)
     /* The one that the channel names is used, but not for this machine. */
     char url[64];
     snprintf(url, sizeof url, "%s", url_of(proxy, ""));
-    c->channel.proxy = url;
+    c->http.proxy = url;
     expect(fetch_url(c, "GET", host, NULL, true), FAULT_NONE, SENT_YES, 200);
     struct server *s = SERVE(good);
     expect(fetch(c, s, "GET", NULL, true), FAULT_NONE, SENT_YES, 200);
@@ -978,7 +978,7 @@ static void silence_ends_in_a_timeout(void **state)
     fill(c, &c->transfer, "POST", url_of(s, "/"), "{}", false);
     c->transfer.request.timeout = 0.2;
     c->transport->start(c->transport, &c->transfer);
-    struct reply *r = finish(c);
+    struct response *r = finish(c);
     expect(r, FAULT_TIMEOUT, SENT_MAYBE, 0);
     assert_true(r->elapsed >= 0.2 && r->elapsed < 5);
 
@@ -1007,8 +1007,8 @@ static void connecting_has_its_own_timeout(void **state)
     }
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
-    c->channel.connect_timeout = 0.2;
-    struct reply *r = fetch_url(c, "POST", url, "{}", false);
+    c->http.connect_timeout = 0.2;
+    struct response *r = fetch_url(c, "POST", url, "{}", false);
     expect(r, FAULT_TIMEOUT, SENT_NO, 0);
     assert_true(r->elapsed < 5);
     for (int i = 0; i < 8; i++)
@@ -1019,8 +1019,8 @@ static void connecting_has_its_own_timeout(void **state)
 static void a_reply_that_stops_is_a_timeout(void **state)
 {
     struct client *c = *state;
-    c->channel.stall_timeout = 1;
-    struct reply *r = answered(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", KEEP, NULL);
+    c->http.stall_timeout = 1;
+    struct response *r = answered(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", KEEP, NULL);
     expect(r, FAULT_TIMEOUT, SENT_MAYBE, 200);
     assert_true(r->elapsed < 15); /* of the 20 that the request has */
 }
@@ -1247,7 +1247,7 @@ static const char *stop_tls(struct tls_server *s)
     return s->seen;
 }
 
-static struct reply *fetch_tls(struct client *c, const struct tls_server *s, const char *host)
+static struct response *fetch_tls(struct client *c, const struct tls_server *s, const char *host)
 {
     char url[64];
     snprintf(url, sizeof url, "https://%s:%d/", host, s->port);
@@ -1258,8 +1258,8 @@ static void trusted_servers_are_talked_to(void **state)
 {
     struct client *c = *state;
     struct tls_server *s = serve_tls("good", "-www");
-    c->channel.ca_file = in_folder("good");
-    struct reply *r = fetch_tls(c, s, "localhost");
+    c->http.ca_file = in_folder("good");
+    struct response *r = fetch_tls(c, s, "localhost");
     expect(r, FAULT_NONE, SENT_YES, 200);
     assert_true(r->body.size > 0);
     expect(fetch_tls(c, s, "127.0.0.1"), FAULT_NONE, SENT_YES, 200);
@@ -1270,8 +1270,8 @@ static void trusted_servers_are_talked_to(void **state)
 static void untrusted_servers_see_nothing(void **state)
 {
     struct client *c = *state;
-    c->channel.authentication = AUTH_BEARER;
-    c->channel.password = secret_new("TOKEN", "not-a-real-token", 16);
+    c->http.authentication = AUTH_BEARER;
+    c->http.password = secret_new("TOKEN", "not-a-real-token", 16);
 
     struct tls_server *s = serve_tls("good", "-no_ticket"); /* nobody vouches for it */
     expect(fetch_tls(c, s, "localhost"), FAULT_TLS, SENT_NO, 0);
@@ -1279,14 +1279,14 @@ static void untrusted_servers_see_nothing(void **state)
     free(s);
 
     s = serve_tls("other", "-no_ticket"); /* vouched for, under another name */
-    c->channel.ca_file = in_folder("other");
+    c->http.ca_file = in_folder("other");
     expect(fetch_tls(c, s, "localhost"), FAULT_TLS, SENT_NO, 0);
-    assert_null(strstr(c->transfer.reply.message, "clock"));
+    assert_null(strstr(c->transfer.response.message, "clock"));
     assert_null(strstr(stop_tls(s), "not-a-real-token"));
     free(s);
 
     s = serve_tls("good", "-no_ticket"); /* the token would show if it were sent */
-    c->channel.ca_file = in_folder("good");
+    c->http.ca_file = in_folder("good");
     char url[64];
     snprintf(url, sizeof url, "https://localhost:%d/", s->port);
     fill(c, &c->transfer, "GET", url, NULL, true);
@@ -1301,9 +1301,9 @@ static void an_expired_certificate_casts_doubt_on_the_clock(void **state)
 {
     struct client *c = *state;
     struct tls_server *s = serve_tls("expired", "-www");
-    c->channel.ca_file = in_folder("expired");
+    c->http.ca_file = in_folder("expired");
     expect(fetch_tls(c, s, "localhost"), FAULT_TLS, SENT_NO, 0);
-    assert_non_null(strstr(c->transfer.reply.message, "this machine's clock"));
+    assert_non_null(strstr(c->transfer.response.message, "this machine's clock"));
     stop_tls(s);
     free(s);
 }
@@ -1316,7 +1316,7 @@ static void a_server_without_tls_is_a_tls_fault(void **state)
     char url[64];
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", s->port);
     expect(fetch_url(c, "GET", url, NULL, true), FAULT_TLS, SENT_NO, 0);
-    c->channel.ca_file = in_folder("missing");
+    c->http.ca_file = in_folder("missing");
     expect(fetch_url(c, "GET", url, NULL, true), FAULT_TLS, SENT_NO, 0);
     stop_server(s);
     free_server(s);
@@ -1367,11 +1367,11 @@ static void a_broken_pipe_is_an_error_and_not_the_end(void **state)
 
 /* --- headers --- */
 
-static const char *header(const struct reply *r, const char *name)
+static const char *header(const struct response *r, const char *name)
 {
     static char value[64];
     size_t size;
-    const char *found = reply_header(r, name, &size);
+    const char *found = response_header(r, name, &size);
     if (found == NULL)
         return "missing";
     snprintf(value, sizeof value, "%.*s", (int)size, found);
@@ -1383,8 +1383,8 @@ static void headers_are_found_by_name(void **state)
     (void)state;
     struct transfer x;
     transfer_init(&x);
-    assert_string_equal(header(&x.reply, "a"), "missing");
-    assert_true(buffer_add_text(&x.reply.headers, "Retry-After: 5\n"
+    assert_string_equal(header(&x.response, "a"), "missing");
+    assert_true(buffer_add_text(&x.response.headers, "Retry-After: 5\n"
                                                   "X-Id:\t 7 8 \t\r\n"
                                                   "retry-after:6\n"
                                                   " Folded: no\n"
@@ -1392,15 +1392,15 @@ static void headers_are_found_by_name(void **state)
                                                   "Empty:\n"
                                                   "Time: 12:30\n"
                                                   "Last: x"));
-    assert_string_equal(header(&x.reply, "RETRY-AFTER"), "6");
-    assert_string_equal(header(&x.reply, "x-id"), "7 8");
-    assert_string_equal(header(&x.reply, "Empty"), "");
-    assert_string_equal(header(&x.reply, "Time"), "12:30");
-    assert_string_equal(header(&x.reply, "last"), "x");
-    assert_string_equal(header(&x.reply, "Folded"), "missing");
-    assert_string_equal(header(&x.reply, "no colon"), "missing");
-    assert_string_equal(header(&x.reply, "Retry"), "missing");
-    assert_string_equal(header(&x.reply, "ry-After"), "missing");
+    assert_string_equal(header(&x.response, "RETRY-AFTER"), "6");
+    assert_string_equal(header(&x.response, "x-id"), "7 8");
+    assert_string_equal(header(&x.response, "Empty"), "");
+    assert_string_equal(header(&x.response, "Time"), "12:30");
+    assert_string_equal(header(&x.response, "last"), "x");
+    assert_string_equal(header(&x.response, "Folded"), "missing");
+    assert_string_equal(header(&x.response, "no colon"), "missing");
+    assert_string_equal(header(&x.response, "Retry"), "missing");
+    assert_string_equal(header(&x.response, "ry-After"), "missing");
     transfer_free(&x);
 }
 
@@ -1435,7 +1435,7 @@ int main(void)
         TEST(large_bodies_go_out_once_and_whole),
         TEST(a_cut_upload_is_not_sent_again),
     };
-    const struct CMUnitTest replies[] = {
+    const struct CMUnitTest responses[] = {
         TEST(a_truncated_reply_keeps_its_status),
         TEST(what_is_not_http_is_refused),
         TEST(a_large_body_is_cut_off),
@@ -1472,7 +1472,7 @@ int main(void)
     };
     int failed = cmocka_run_group_tests(exchanges, NULL, NULL);
     failed += cmocka_run_group_tests(sends, NULL, NULL);
-    failed += cmocka_run_group_tests(replies, NULL, NULL);
+    failed += cmocka_run_group_tests(responses, NULL, NULL);
     failed += cmocka_run_group_tests(refusals, NULL, NULL);
     failed += cmocka_run_group_tests(times, NULL, NULL);
     failed += cmocka_run_group_tests(tls, make_certificates, remove_certificates);

@@ -44,7 +44,7 @@ static int teardown(void **state)
 static void offers(lua_State *L, const char *line, const char *expected, int typed)
 {
     lua_settop(L, 0);
-    lua_pushcfunction(L, complete_line);
+    lua_pushcfunction(L, completion_line);
     lua_pushstring(L, line);
     if (lua_pcall(L, 1, 2, 0) != LUA_OK)
         fail_msg("%s", lua_tostring(L, -1));

@@ -19,15 +19,15 @@
 /* --- one pace, driven by hand --- */
 
 static struct virtual_clock virtual;
-static struct pace *pace;
+static struct limiter *limiter;
 
 static void make_pace(double rate, double burst, int concurrency)
 {
-    struct pace_settings settings = { .rate = rate, .burst = burst, .concurrency = concurrency };
-    pace_free(pace);
+    struct limiter_settings settings = { .rate = rate, .burst = burst, .concurrency = concurrency };
+    limiter_free(limiter);
     clock_virtual(&virtual, 5);
-    pace = pace_new(&virtual.clock, &settings);
-    assert_non_null(pace);
+    limiter = limiter_new(&virtual.clock, &settings);
+    assert_non_null(limiter);
 }
 
 static int set_up(void **state)
@@ -40,36 +40,36 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    pace_free(pace);
-    pace = NULL;
+    limiter_free(limiter);
+    limiter = NULL;
     return 0;
 }
 
-static struct pace_state look(void)
+static struct limiter_state look(void)
 {
-    struct pace_state s;
-    pace_state(pace, &s);
+    struct limiter_state s;
+    limiter_state(limiter, &s);
     assert_true((s.why != NULL) == (s.wait > 0));
     return s;
 }
 
-static void end(struct pace_slot *slot, enum fault fault, long status, const char *headers)
+static void end(struct limiter_slot *slot, enum fault fault, long status, const char *headers)
 {
     struct transfer t;
     transfer_init(&t);
-    t.reply.fault = fault;
-    t.reply.sent = fault == FAULT_CONNECT ? SENT_NO : SENT_MAYBE;
-    t.reply.status = status;
-    assert_true(buffer_add_text(&t.reply.headers, headers));
-    pace_ended(pace, slot, retry_classify(&t.reply), &t.reply);
+    t.response.fault = fault;
+    t.response.sent = fault == FAULT_CONNECT ? SENT_NO : SENT_MAYBE;
+    t.response.status = status;
+    assert_true(buffer_add_text(&t.response.headers, headers));
+    limiter_ended(limiter, slot, retry_classify(&t.response), &t.response);
     transfer_free(&t);
 }
 
 /* Takes the slot, however long it takes; returns the seconds. */
-static double wait_for(struct pace_slot *slot)
+static double wait_for(struct limiter_slot *slot)
 {
     double begin = virtual.time, wait;
-    for (int asks = 0; (wait = pace_ask(pace, slot)) != 0; asks++) {
+    for (int asks = 0; (wait = limiter_admit(limiter, slot)) != 0; asks++) {
         assert_true(wait > 0 && asks < 100000);
         clock_advance(&virtual, wait);
     }
@@ -83,7 +83,7 @@ static double one_by_one(int count, double seconds, enum fault fault, long statu
 {
     double waited = 0;
     for (int i = 0; i < count; i++) {
-        struct pace_slot slot = { 0 };
+        struct limiter_slot slot = { 0 };
         waited += wait_for(&slot);
         clock_advance(&virtual, seconds);
         end(&slot, fault, status, headers);
@@ -92,10 +92,10 @@ static double one_by_one(int count, double seconds, enum fault fault, long statu
 }
 
 /* Takes as many slots as there are now, at once. */
-static int take_all(struct pace_slot *slots, int room)
+static int take_all(struct limiter_slot *slots, int room)
 {
     int taken = 0;
-    while (taken < room && pace_ask(pace, &slots[taken]) == 0)
+    while (taken < room && limiter_admit(limiter, &slots[taken]) == 0)
         taken++;
     return taken;
 }
@@ -103,33 +103,33 @@ static int take_all(struct pace_slot *slots, int room)
 static void starts_with_four_slots_and_no_rate(void **state)
 {
     (void)state;
-    struct pace_slot slots[10] = { 0 };
+    struct limiter_slot slots[10] = { 0 };
     assert_true(look().rate == 0 && look().wait == 0 && look().limit == 4);
     assert_int_equal(take_all(slots, 10), 4);
-    assert_true(pace_ask(pace, &slots[4]) == PACE_FULL);
+    assert_true(limiter_admit(limiter, &slots[4]) == PACE_FULL);
     assert_int_equal(look().in_flight, 4);
     clock_advance(&virtual, 0.1);
     end(&slots[2], FAULT_NONE, 200, "");
     assert_true(wait_for(&slots[4]) <= 0.1);
-    assert_true(pace_ask(pace, &slots[5]) == PACE_FULL);
+    assert_true(limiter_admit(limiter, &slots[5]) == PACE_FULL);
 
     make_pace(0, 0, 1);
-    struct pace_slot one = { 0 }, two = { 0 };
-    assert_true(pace_ask(pace, &one) == 0);
-    assert_true(pace_ask(pace, &two) == PACE_FULL);
-    pace_ended(pace, &one, OUTCOME_NOT_SENT, NULL);
-    assert_true(pace_ask(pace, &two) == 0);
+    struct limiter_slot one = { 0 }, two = { 0 };
+    assert_true(limiter_admit(limiter, &one) == 0);
+    assert_true(limiter_admit(limiter, &two) == PACE_FULL);
+    limiter_ended(limiter, &one, OUTCOME_NOT_SENT, NULL);
+    assert_true(limiter_admit(limiter, &two) == 0);
 }
 
 static void a_slot_is_given_back_once(void **state)
 {
     (void)state;
-    struct pace_slot slot = { 0 }, never = { 0 };
-    assert_true(pace_ask(pace, &slot) == 0);
-    pace_ended(pace, &never, OUTCOME_DONE, NULL);
+    struct limiter_slot slot = { 0 }, never = { 0 };
+    assert_true(limiter_admit(limiter, &slot) == 0);
+    limiter_ended(limiter, &never, OUTCOME_DONE, NULL);
     assert_int_equal(look().in_flight, 1);
-    pace_ended(pace, &slot, OUTCOME_DONE, NULL);
-    pace_ended(pace, &slot, OUTCOME_DONE, NULL);
+    limiter_ended(limiter, &slot, OUTCOME_DONE, NULL);
+    limiter_ended(limiter, &slot, OUTCOME_DONE, NULL);
     assert_int_equal(look().in_flight, 0);
 }
 
@@ -144,7 +144,7 @@ static void keeps_to_the_users_rate(void **state)
 
     /* Time unused is not saved up. */
     clock_advance(&virtual, 100);
-    struct pace_slot slots[20] = { 0 };
+    struct limiter_slot slots[20] = { 0 };
     assert_int_equal(take_all(slots, 20), 1);
 
     make_pace(5, 10, 32);
@@ -162,7 +162,7 @@ static void keeps_to_the_users_rate(void **state)
 static void retry_after_closes_the_gate_for_all(void **state)
 {
     (void)state;
-    struct pace_slot slots[4] = { 0 };
+    struct limiter_slot slots[4] = { 0 };
     assert_int_equal(take_all(slots, 4), 4);
     clock_advance(&virtual, 0.2);
     end(&slots[0], FAULT_NONE, 429, "Retry-After: 7\n");
@@ -174,7 +174,7 @@ static void retry_after_closes_the_gate_for_all(void **state)
     assert_true(fabs(look().wait - 6.5) < 1e-9);
     end(&slots[3], FAULT_NONE, 429, "Retry-After: 9\n");
     assert_true(fabs(look().wait - 9) < 1e-9);
-    struct pace_slot slot = { 0 };
+    struct limiter_slot slot = { 0 };
     assert_true(wait_for(&slot) >= 9);
 
     make_pace(0, 0, 0);
@@ -206,7 +206,7 @@ static void a_refusal_without_a_hint_closes_it_for_longer_each_time(void **state
 static void nothing_remaining_stops_before_the_refusal(void **state)
 {
     (void)state;
-    struct pace_slot slots[4] = { 0 };
+    struct limiter_slot slots[4] = { 0 };
     one_by_one(1, 0.1, FAULT_NONE, 200, "X-RateLimit-Limit: 100\nX-RateLimit-Remaining: 0\n"
                                         "X-RateLimit-Reset: 30\n");
     double wait = look().wait;
@@ -248,9 +248,9 @@ static void silence_does_not_use_up_what_remains(void **state)
                                         "X-RateLimit-Reset: 1\n");
     double begin = virtual.time;
     for (int i = 0; i < 100; i++) {
-        struct pace_slot slot = { 0 };
+        struct limiter_slot slot = { 0 };
         wait_for(&slot);
-        pace_ended(pace, &slot, OUTCOME_NOT_SENT, NULL);
+        limiter_ended(limiter, &slot, OUTCOME_NOT_SENT, NULL);
     }
     assert_true(virtual.time - begin < 20);
 }
@@ -261,7 +261,7 @@ static void a_rest_clears_what_is_believed_under_way(void **state)
 {
     (void)state;
 #define ONE "X-RateLimit-Limit: 1\nX-RateLimit-Reset: 1\nX-RateLimit-Remaining: 0\n"
-    struct pace_slot slots[4] = { 0 };
+    struct limiter_slot slots[4] = { 0 };
     assert_int_equal(take_all(slots, 4), 4);
     clock_advance(&virtual, 1);
     for (int i = 0; i < 4; i++)
@@ -278,12 +278,12 @@ static void a_rest_clears_what_is_believed_under_way(void **state)
 static void rounds_of(double seconds, int count, int failing, enum fault fault, long status,
                       const char *headers)
 {
-    struct pace_slot slots[64];
+    struct limiter_slot slots[64];
     for (int i = 0; i < count; i++) {
         memset(slots, 0, sizeof slots);
         int taken = 0;
         double wait, began = virtual.time;
-        while ((wait = pace_ask(pace, &slots[taken])) != PACE_FULL) {
+        while ((wait = limiter_admit(limiter, &slots[taken])) != PACE_FULL) {
             assert_true(taken < 63);
             if (wait == 0)
                 taken++;
@@ -335,11 +335,11 @@ static void slots_grow_when_used_and_shrink_once_per_window(void **state)
 static void a_named_number_is_open_from_the_start(void **state)
 {
     (void)state;
-    struct pace_slot slots[70] = { 0 };
+    struct limiter_slot slots[70] = { 0 };
     make_pace(0, 0, 64);
     assert_int_equal(look().limit, 64);
     assert_int_equal(take_all(slots, 70), 64);
-    assert_true(pace_ask(pace, &slots[64]) == PACE_FULL);
+    assert_true(limiter_admit(limiter, &slots[64]) == PACE_FULL);
     clock_advance(&virtual, 0.02);
     for (int i = 0; i < 64; i++)
         end(&slots[i], FAULT_NONE, 200, "");
@@ -376,27 +376,27 @@ static void a_named_number_is_cut_and_soon_reached_again(void **state)
 static void jobs_widen_it_for_as_long_as_they_run(void **state)
 {
     (void)state;
-    pace_widen(pace, 50);
+    limiter_reserve(limiter, 50);
     assert_int_equal(look().limit, 50);
-    pace_widen(pace, 0);
+    limiter_reserve(limiter, 0);
     assert_int_equal(look().limit, 32);
 
     /* Fewer than there are is no order to have fewer: the job sees to that. */
-    pace_widen(pace, 2);
+    limiter_reserve(limiter, 2);
     assert_int_equal(look().limit, 32);
 
     /* What the settings name is the most, whatever a job says. */
     make_pace(0, 0, 8);
-    pace_widen(pace, 50);
+    limiter_reserve(limiter, 50);
     assert_int_equal(look().limit, 8);
-    pace_widen(pace, 0);
+    limiter_reserve(limiter, 0);
     assert_int_equal(look().limit, 8);
 
     /* What the server has refused is not opened again by a word; it grows. */
     make_pace(0, 0, 0);
     rounds(1, 4, FAULT_TIMEOUT, 0, "");
     assert_int_equal(look().limit, 3);
-    pace_widen(pace, 40);
+    limiter_reserve(limiter, 40);
     assert_int_equal(look().limit, 3);
     rounds_of(0.06, 120, 0, FAULT_NONE, 200, "");
     assert_int_equal(look().limit, 40);
@@ -405,7 +405,7 @@ static void jobs_widen_it_for_as_long_as_they_run(void **state)
 static void a_known_rate_lets_the_slots_grow_at_once(void **state)
 {
     (void)state;
-    struct pace_slot slots[64];
+    struct limiter_slot slots[64];
     for (int i = 0; i < 7; i++) {
         memset(slots, 0, sizeof slots);
         int taken = take_all(slots, 64);
@@ -433,13 +433,13 @@ static void ten_failures_in_a_row_pause_all_but_probes(void **state)
     one_by_one(9, 0.1, FAULT_CONNECT, 0, "");
     assert_false(look().paused);
     one_by_one(1, 0.1, FAULT_NONE, 500, "");
-    struct pace_state s = look();
+    struct limiter_state s = look();
     assert_true(s.paused && s.wait == 30);
     assert_string_equal(s.why, "too many failures in a row");
 
-    struct pace_slot probe = { 0 }, other = { 0 };
+    struct limiter_slot probe = { 0 }, other = { 0 };
     assert_true(fabs(wait_for(&probe) - 30) < 1e-6);
-    assert_true(pace_ask(pace, &other) == 30);
+    assert_true(limiter_admit(limiter, &other) == 30);
     clock_advance(&virtual, 1);
     end(&probe, FAULT_CONNECT, 0, "");
     assert_true(look().paused && look().wait > 28);
@@ -453,7 +453,7 @@ static void ten_failures_in_a_row_pause_all_but_probes(void **state)
 static void an_early_success_does_not_end_the_pause(void **state)
 {
     (void)state;
-    struct pace_slot old = { 0 };
+    struct limiter_slot old = { 0 };
     wait_for(&old);
     one_by_one(10, 0.1, FAULT_CLOSED, 0, "");
     assert_true(look().paused);
@@ -483,7 +483,7 @@ static void a_retry_that_succeeds_gives_back_what_it_cost(void **state)
 {
     (void)state;
     for (int i = 0; i < 500; i++) {
-        struct pace_slot slot = { 0 };
+        struct limiter_slot slot = { 0 };
         wait_for(&slot);
         clock_advance(&virtual, 0.1);
         end(&slot, FAULT_NONE, 502, "");
@@ -532,7 +532,7 @@ struct server {
 enum { JOBS = 1000, PLACES = 64 };
 
 struct job {
-    struct pace_slot slot;
+    struct limiter_slot slot;
     struct retry_past past;
     double due;             /* retried not before */
 };
@@ -552,8 +552,8 @@ struct world {
     struct job *waiting[JOBS];
     size_t waiting_size;
     int concurrency;        /* the user's; 0: none */
-    struct pace *pace;
-    struct pace_state state; /* in the end */
+    struct limiter *limiter;
+    struct limiter_state state; /* in the end */
     int accepted, refused, asks;
     double changed_at;
     uint64_t noise;
@@ -583,7 +583,7 @@ static void refill(struct world *w, double now)
 static void serve(struct world *w, struct flight *f)
 {
     struct server *s = &w->server;
-    struct reply *r = &f->transfer.reply;
+    struct response *r = &f->transfer.response;
     double now = w->clock.time;
     refill(w, now);
     bool taken = w->tokens >= 1;
@@ -616,12 +616,12 @@ static void serve(struct world *w, struct flight *f)
 static void finish(struct world *w, struct flight *f)
 {
     struct job *j = f->job;
-    struct reply *r = &f->transfer.reply;
+    struct response *r = &f->transfer.response;
     enum outcome outcome = retry_classify(r);
     struct retry_policy policy = retry_policy_default();
     struct retry_decision d =
         retry_decide(&policy, &w->clock.clock, outcome, r, &j->past, false);
-    pace_ended(w->pace, &j->slot, outcome, r);
+    limiter_ended(w->limiter, &j->slot, outcome, r);
     assert_true(d.again == (outcome != OUTCOME_DONE));
     if (d.again) {
         assert_false(d.counts);
@@ -665,15 +665,15 @@ static double run_with(struct world *w, const struct server *server, int concurr
     clock_virtual(&w->clock, seed);
     clock_advance(&w->clock, 0.5 + noise(w));
     double begin = w->counted_at = w->clock.time;
-    struct pace_settings settings = { .concurrency = concurrency };
-    w->pace = pace_new(&w->clock.clock, &settings);
+    struct limiter_settings settings = { .concurrency = concurrency };
+    w->limiter = limiter_new(&w->clock.clock, &settings);
     struct job *fresh = w->job;
     while (w->accepted < JOBS || w->waiting_size > 0) {
         double soonest = INFINITY;
         struct job **next;
         while ((next = next_job(w, &fresh, &soonest)) != NULL) {
             assert_true(++w->asks < 200 * JOBS);
-            double wait = pace_ask(w->pace, &(*next)->slot);
+            double wait = limiter_admit(w->limiter, &(*next)->slot);
             if (wait > 0)
                 soonest = fmin(soonest, w->clock.time + wait);
             if (wait != 0)
@@ -704,9 +704,9 @@ static double run_with(struct world *w, const struct server *server, int concurr
             clock_advance(&w->clock, f->ends - w->clock.time);
             finish(w, f);
         }
-    pace_state(w->pace, &w->state);
+    limiter_state(w->limiter, &w->state);
     assert_int_equal(w->state.in_flight, 0);
-    pace_free(w->pace);
+    limiter_free(w->limiter);
     return w->clock.time - begin;
 }
 

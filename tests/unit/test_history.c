@@ -52,7 +52,7 @@ static void holds(const char *path, size_t keep, const char *expected)
 {
     struct buffer all;
     buffer_init(&all, 1 << 20);
-    assert_int_equal(recall_read(path, keep, collect, &all), 0);
+    assert_int_equal(history_read(path, keep, collect, &all), 0);
     assert_string_equal(buffer_text(&all), expected);
     buffer_free(&all);
 }
@@ -69,9 +69,9 @@ static void test_what_is_added_comes_back(void **state)
 {
     struct fixture *f = *state;
     holds(f->path, 10, "");
-    assert_int_equal(recall_add(f->path, "x = 1"), 0);
-    assert_int_equal(recall_add(f->path, "for i = 1, 2 do\n  print \"a\\nb\\\\\"\nend"), 0);
-    assert_int_equal(recall_add(f->path, "\\"), 0);
+    assert_int_equal(history_add(f->path, "x = 1"), 0);
+    assert_int_equal(history_add(f->path, "for i = 1, 2 do\n  print \"a\\nb\\\\\"\nend"), 0);
+    assert_int_equal(history_add(f->path, "\\"), 0);
     holds(f->path, 10, "[x = 1][for i = 1, 2 do\n  print \"a\\nb\\\\\"\nend][\\]");
 }
 
@@ -79,12 +79,12 @@ static void test_owner_only(void **state)
 {
     struct fixture *f = *state;
     mode_t old = umask(0);
-    assert_int_equal(recall_add(f->path, "x"), 0);
+    assert_int_equal(history_add(f->path, "x"), 0);
     struct stat about;
     assert_int_equal(stat(f->path, &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
     assert_int_equal(chmod(f->path, 0644), 0);
-    assert_int_equal(recall_add(f->path, "y"), 0);
+    assert_int_equal(history_add(f->path, "y"), 0);
     assert_int_equal(stat(f->path, &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
     *strrchr(f->path, '/') = '\0';
@@ -99,11 +99,11 @@ static void test_only_the_newest_are_kept(void **state)
     struct fixture *f = *state;
     struct stat about;
     for (char name[] = "a"; name[0] <= 'e'; name[0]++)
-        assert_int_equal(recall_add(f->path, name), 0);
+        assert_int_equal(history_add(f->path, name), 0);
     holds(f->path, 4, "[b][c][d][e]");
     assert_int_equal(stat(f->path, &about), 0);
     assert_int_equal(about.st_size, 10); /* a quarter too many is left alone */
-    assert_int_equal(recall_add(f->path, "f"), 0);
+    assert_int_equal(history_add(f->path, "f"), 0);
     holds(f->path, 4, "[c][d][e][f]");
     assert_int_equal(stat(f->path, &about), 0);
     assert_int_equal(about.st_size, 8);
@@ -113,7 +113,7 @@ static void test_only_the_newest_are_kept(void **state)
 static void test_damaged_files(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(recall_add(f->path, "x"), 0);
+    assert_int_equal(history_add(f->path, "x"), 0);
     write_raw(f->path, "", 0);
     holds(f->path, 4, "");
     write_raw(f->path, "half", 4);
@@ -129,9 +129,9 @@ static void test_failures_are_told(void **state)
     struct fixture *f = *state;
     struct buffer none;
     buffer_init(&none, 0);
-    assert_int_equal(recall_add("/dev/null/history", "x"), ENOTDIR);
-    assert_int_equal(recall_read("/dev/null/history", 1, collect, &none), ENOTDIR);
-    assert_int_equal(recall_read(f->folder, 1, collect, &none), EISDIR);
+    assert_int_equal(history_add("/dev/null/history", "x"), ENOTDIR);
+    assert_int_equal(history_read("/dev/null/history", 1, collect, &none), ENOTDIR);
+    assert_int_equal(history_read(f->folder, 1, collect, &none), EISDIR);
 }
 
 int main(void)
