@@ -161,6 +161,165 @@ local function no_lua_below_runtime_lua(files, bad)
   end
 end
 
+-- The program is put together in one place.
+local function only_main_names_both(files, bad)
+  local paths = by_path(files)
+  for _, file in ipairs(files) do
+    local below = in_program(file) and file.path:find "^runtime/" and file.path ~= "runtime/main.c"
+    for _, name in ipairs(below and file.includes or {}) do
+      local other = included(paths, name)
+      if other and other.path:find "^bindings/" then
+        bad(file.path, "includes " .. other.path)
+      end
+    end
+  end
+end
+
+-- C calls what Lua has registered; it does not look for Lua's modules by their names. What is
+-- made in C itself may be named: kelp.raw, kelp.json, kelp.settings.
+local MADE_IN_C = { ["kelp.raw"] = true, ["kelp.json"] = true, ["kelp.settings"] = true }
+
+local function c_reaches_into_no_module(files, bad)
+  local modules = {}
+  for _, file in ipairs(files) do
+    local name = file.path:match "^scripts/(kelp/.*)%.lua$"
+    if name then modules[name:gsub("/", ".")] = true end
+  end
+  for _, file in ipairs(files) do
+    for name in (in_program(file) and file.text or ""):gmatch '"(kelp%.[%w_.]+)"' do
+      if modules[name] and not MADE_IN_C[name] then bad(file.path, "names the module " .. name) end
+    end
+  end
+end
+
+local LONGEST_FUNCTION = 60
+
+local function c_functions_are_short(files, bad)
+  for _, file in ipairs(files) do
+    local line, signature, start = 0, nil, nil
+    for text in ((in_program(file) and file.code or "") .. "\n"):gmatch "(.-)\n" do
+      line = line + 1
+      if text:find "^[%a_]" and not start then signature = line end
+      if text:find "^{" and signature then start = signature end
+      if text:find "^}" and start then
+        local lines = line - start + 1
+        if lines > LONGEST_FUNCTION then
+          bad(("%s:%d"):format(file.path, start), ("has a function of %d lines"):format(lines))
+        end
+        start, signature = nil, nil
+      end
+    end
+  end
+end
+
+-- Lua without comments and strings; line ends stay.
+local function lua_code_of(text)
+  local out, at = {}, 1
+  local function blank(s) out[#out + 1] = " " .. s:gsub("[^\n]", "") end
+  while at <= #text do
+    local start = text:find("[%-%[\"']", at)
+    if not start then break end
+    out[#out + 1] = text:sub(at, start - 1)
+    local comment = text:sub(start, start + 1) == "--"
+    local from = comment and start + 2 or start
+    local level = text:match("^%[(=*)%[", from)
+    local stop
+    if level then
+      stop = select(2, text:find("]" .. level .. "]", from, true)) or #text
+    elseif comment then
+      stop = (text:find("\n", from, true) or #text + 1) - 1
+    elseif text:find("^[\"']", start) then
+      local mark = text:sub(start, start)
+      stop = start + 1
+      while stop <= #text and text:sub(stop, stop) ~= mark do
+        stop = stop + (text:sub(stop, stop) == "\\" and 2 or 1)
+      end
+    end
+    if stop then blank(text:sub(start, stop)) else out[#out + 1] = text:sub(start, start) end
+    at = (stop or start) + 1
+  end
+  out[#out + 1] = text:sub(at)
+  return table.concat(out)
+end
+
+local OPENS = { ["function"] = true, ["if"] = true, ["do"] = true, ["repeat"] = true }
+
+-- Calls report(first line, number of lines) for each function of that Lua code.
+local function each_lua_function(code, report)
+  local line, open = 0, {}
+  for text in (code .. "\n"):gmatch "(.-)\n" do
+    line = line + 1
+    for word in text:gmatch "[%a_][%w_]*" do
+      if OPENS[word] then
+        open[#open + 1] = { word = word, line = line }
+      elseif word == "end" or word == "until" then
+        local block = table.remove(open)
+        if block and block.word == "function" then report(block.line, line - block.line + 1) end
+      end
+    end
+  end
+end
+
+local function lua_functions_are_short(files, bad)
+  for _, file in ipairs(files) do
+    if file.kind == "lua" and file.path:find "^scripts/" then
+      each_lua_function(lua_code_of(file.text), function(line, lines)
+        if lines > LONGEST_FUNCTION then
+          bad(("%s:%d"):format(file.path, line), ("has a function of %d lines"):format(lines))
+        end
+      end)
+    end
+  end
+end
+
+-- The providers' names and titles, as the files that describe them give them, and words that only
+-- they use. "connect" is also an ordinary word.
+local function names_of_providers(files)
+  local names, titles = {}, {}
+  for _, file in ipairs(files) do
+    local text = file.path:find "^bindings/providers/" and file.text or ""
+    local name, title = text:match '%.name%s*=%s*"([^"]+)"', text:match '%.title%s*=%s*"([^"]+)"'
+    if name then names[#names + 1] = name:lower() end
+    if title and title ~= "Kafka Connect" then titles[#titles + 1] = title:lower() end
+  end
+  return names, titles
+end
+
+local ONLY_THEIRS = { "upstash", "confluent", "debezium", "lkc%-", "env%-", "lcc%-", "ccloud" }
+
+local function words_of_providers(files)
+  local names, words = names_of_providers(files)
+  for _, name in ipairs(names) do
+    if name ~= "connect" then words[#words + 1] = name end
+  end
+  table.move(ONLY_THEIRS, 1, #ONLY_THEIRS, #words + 1, words)
+  return words, names
+end
+
+-- A provider's own files, what translates from one to another, and tests.
+local function may_name_a_provider(path, names)
+  for _, name in ipairs(names) do
+    if path:find("scripts/simulator/" .. name, 1, true) == 1 then return true end
+  end
+  return path:find "^bindings/providers/" or path:find "^scripts/translate/" or path:find "^tests/"
+end
+
+local function providers_stand_in_their_files(files, bad)
+  local words, names = words_of_providers(files)
+  for _, file in ipairs(files) do
+    local covered = (in_program(file) or file.path:find "^scripts/.*%.lua$")
+      and not may_name_a_provider(file.path, names)
+    local text = covered and file.text:lower() or ""
+    for _, word in ipairs(words) do
+      local at = text:find("%f[%w]" .. word)
+      if at then
+        local _, line = text:sub(1, at):gsub("\n", "")
+        bad(("%s:%d"):format(file.path, line + 1), "names a provider: " .. word)
+      end
+    end
+  end
+end
+
 -- Only files whose path matches one of `allowed` include headers that match one of `headers`.
 local function only(headers, allowed)
   return function(files, bad)
@@ -255,6 +414,27 @@ local function whitespace_is_plain(files, bad)
   end
 end
 
+-- Private words, in place of which the manuals have others.
+local PRIVATE = {
+  "go%a* on with", "gone on with", "took back", "takes? back", "taken back", "taking back",
+  "in doubt", "%f[%w]doubt", "%f[%w]veil", "%f[%w]lanes?%f[%W]", "%f[%w]widen", "%f[%w]recall",
+  "%f[%w]settle", "%f[%w]elsewhere%f[%W]", "lay to rest", "laid to rest", "%f[%w]journaling",
+}
+
+local function words_are_plain(files, bad)
+  for _, file in ipairs(files) do
+    local covered = in_program(file) or file.path:find "^scripts/" or file.kind == "md"
+    local line = 0
+    for text in (covered and file.text:lower() .. "\n" or ""):gmatch "(.-)\n" do
+      line = line + 1
+      for _, word in ipairs(PRIVATE) do
+        local found = text:match(word)
+        if found then bad(("%s:%d"):format(file.path, line), "says '" .. found .. "'") end
+      end
+    end
+  end
+end
+
 -- name, the rule, and what breaks it: files (path -> text), each by itself, or trees of such files
 local rules = {
   { "includes go down", includes_go_down, {
@@ -279,6 +459,30 @@ local rules = {
     ["runtime/base/a.c"] = "#include <lua.h>\n", ["runtime/http/b.c"] = "#include <lauxlib.h>\n",
     ["bindings/providers/a.c"] = "#include <lua.h>\n",
     ["runtime/journal/c.c"] = "#include <lua5.4/lua.h>\n" } },
+  { "only main.c names runtime and bindings", only_main_names_both, {
+    { ["runtime/lua/a.c"] = '#include "kelp.h"\n', ["bindings/kelp.h"] = "" },
+    { ["runtime/options.c"] = '#include "session/session.h"\n',
+      ["bindings/session/session.h"] = "" } } },
+  { "C reaches into no module of Lua", c_reaches_into_no_module, {
+    { ["runtime/lua/a.c"] = 'const char *a = "kelp.plan";\n', ["scripts/kelp/plan.lua"] = "return 1\n" },
+    { ["bindings/session/a.c"] = 'f("kelp.verbs.create");\n',
+      ["scripts/kelp/verbs/create.lua"] = "return 1\n" } } },
+  { "functions in C are short", c_functions_are_short, {
+    ["runtime/base/a.c"] = "int f(void)\n{\n" .. ("    g();\n"):rep(58) .. "}\n",
+    ["bindings/a.c"] = "static int\nf(int a)\n{\n" .. ("\n"):rep(60) .. "}\n" } },
+  { "functions in Lua are short", lua_functions_are_short, {
+    ["scripts/kelp/a.lua"] = "local function f()\n" .. ("  g()\n"):rep(59) .. "end\n",
+    ["scripts/commands/a.lua"] = "local s = [[\nend]]\nf(function() -- end\n  if a then\n  end\n"
+      .. ("\n"):rep(60) .. "end)\n" } },
+  { "a provider is named in its own files only", providers_stand_in_their_files, {
+    ["runtime/http/a.c"] = "/* as Confluent Cloud has it */\n",
+    ["scripts/kelp/a.lua"] = 'local kinds = { upstash = true }\nreturn kinds\n',
+    { ["bindings/connector/a.c"] = 'const char *a = "acme cloud";\n',
+      ["bindings/providers/acme.c"] = '    .title = "Acme Cloud",\n' } } },
+  { "words are those of the glossary", words_are_plain, {
+    ["runtime/base/a.c"] = "/* The lane is gone. */\n",
+    ["README.md"] = "A run can be taken back.\n",
+    ["scripts/kelp/a.lua"] = "-- Goes on with an earlier run.\nreturn 1\n" } },
   { "only the transport includes curl", only({ "^curl/" },
     { "^runtime/http/transport[%w_]*%.[ch]$" }), {
     ["runtime/http/exchange.c"] = "#include <curl/curl.h>\n",
@@ -317,6 +521,14 @@ local rules = {
 
 -- What each rule must let pass.
 local good = {
+  ["runtime/main.c"] = '#include "kelp.h"\n#include "lua/state.h"\n',
+  ["runtime/lua/state.h"] = "int a;\n", ["bindings/kelp.h"] = "int b;\n",
+  ["bindings/c.c"] = "int f(void)\n{\n" .. ("    g();\n"):rep(57) .. "}\n\nint t[] = {\n"
+    .. ("    1,\n"):rep(90) .. "};\n",
+  ["bindings/providers/upstash.c"] = '/* Upstash */ const char *n = .name = "upstash";\nconst char *a = "kelp.raw";\n',
+  ["scripts/simulator/upstash.lua"] = "-- Upstash\nreturn 1\n",
+  ["scripts/kelp/long.lua"] = "local t = {\n" .. ("  1,\n"):rep(90) .. "}\nlocal function f()\n"
+    .. ("  if a then b() end -- end\n"):rep(58) .. "end\nreturn f\n",
   ["runtime/base/a.c"] = '#include "base/a.h"\n\nchar q = \'"\'; // strcpy(a)\n',
   ["runtime/http/transport_curl.c"] = '#include "base/a.h"\n#include <curl/curl.h>\n',
   ["runtime/journal/journal.c"] = "#include <sqlite3.h>\n",
