@@ -8,6 +8,7 @@
 #include "session/writes.h"
 #include "session/run_reader.h"
 #include "lua/secret_value.h"
+#include "lua/selection.h"
 #include "connector/target.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
@@ -173,6 +174,7 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     luaL_newlib(L, functions);
     luaL_setfuncs(L, writes_functions, 0);
     luaL_setfuncs(L, run_reader_functions, 0);
+    luaL_setfuncs(L, selection_functions, 0);
     connector_push_metatable(L);
     lua_setfield(L, -2, "connector_metatable");
     target_push_metatable(L);
