@@ -58,7 +58,7 @@ export CONFLUENT_CLOUD_API_SECRET=not-a-real-cloud-secret
 export CONFLUENT_ENVIRONMENT_ID=env-demo KAFKA_CLUSTER_ID=lkc-demo
 export KAFKA_API_KEY=not-a-real-kafka-key KAFKA_API_SECRET=not-a-real-kafka-secret
 
-heading "The connectors of an Upstash cluster, from a saved answer of its API"
+heading "The connectors of an Upstash cluster, from a saved response of its API"
 show list --file "$saved"
 
 heading "What moving them would do: a plan, which changes nothing (exit code 3: there is something)"
@@ -79,7 +79,7 @@ show list confluent
 running=$("$kelp" --output json list confluent --state running | grep -o '"class":' | wc -l)
 [ "$running" -eq 5 ] || fail "$running connectors run; 5 are expected"
 
-heading "A bulk job that is killed in the middle (kill -9) and gone on with"
+heading "A bulk job that is killed in the middle (kill -9) and resumed"
 cat >"$scratch/bulk.lua" <<'END'
 local kelp = require "kelp"
 local cloud = kelp.target "confluent"
@@ -101,7 +101,7 @@ show --resume last
 [ "$("$kelp" --output json list confluent --state paused | grep -o '"class":' | wc -l)" -eq 5 ] ||
     fail "5 paused connectors are expected"
 
-heading "And taken back"
+heading "And undone"
 show undo last
 "$kelp" -e 'for _, c in ipairs(kelp.target "confluent":list()) do c:wait() end'
 [ "$("$kelp" --output json list confluent --state paused | grep -o '"class":' | wc -l)" -eq 0 ] ||

@@ -1,11 +1,11 @@
 -- progress: the live line of a bulk job on standard error: a line that renews
--- itself on a terminal, one every few seconds elsewhere.
+-- itself on a terminal, else a line every few seconds.
 
 local raw = require "kelp.raw"
 
 local progress = {}
 
-local EVERY_ON_TERMINAL, EVERY_ELSEWHERE = 0.2, 5
+local EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 5
 local shown = false -- one line: a job inside a job has none
 
 local function duration(seconds)
@@ -15,17 +15,17 @@ local function duration(seconds)
   return ("%d h %02d min"):format(seconds // 3600, seconds % 3600 // 60)
 end
 
---- The text for the counts of a report: what is done, what the provider makes
---- us wait for, how fast it goes, how long it will take.
-function progress.text(report, total, in_flight, elapsed, pace)
+--- The text for the counts of a report: what is done, what the provider
+--- makes us wait for, how fast it goes, how long it will take.
+function progress.text(report, total, in_flight, elapsed, limiter)
   local ended = report.done + report.failed + report.unknown
   local parts = { total and ("%d/%d done"):format(report.done, total)
                   or ("%d done"):format(report.done) }
   if report.failed > 0 then parts[#parts + 1] = ("%d failed"):format(report.failed) end
   if report.unknown > 0 then parts[#parts + 1] = ("%d unknown"):format(report.unknown) end
   parts[#parts + 1] = ("%d in flight"):format(in_flight)
-  if pace and pace.wait > 0.5 then
-    parts[#parts + 1] = ("waiting %s: %s"):format(duration(pace.wait), pace.why)
+  if limiter and limiter.wait > 0.5 then
+    parts[#parts + 1] = ("waiting %s: %s"):format(duration(limiter.wait), limiter.why)
   end
   if ended > 0 and elapsed > 0 then
     local rate = ended / elapsed
@@ -45,7 +45,7 @@ function progress.start(report, total, in_flight)
   local start = raw.now()
   local ticker = raw.spawn(function()
     while true do
-      raw.sleep(terminal and EVERY_ON_TERMINAL or EVERY_ELSEWHERE)
+      raw.sleep(terminal and EVERY_ON_TERMINAL or EVERY_IN_LOG)
       local text = progress.text(report, total, in_flight(), raw.now() - start, raw.limiter_state())
       if terminal then raw.progress(text) else raw.log("notice", text) end
     end

@@ -29,89 +29,107 @@ local function option_value(options, wanted)
   end
 end
 
--- mongodb[+srv]://USER:PASSWORD@HOSTS/DATABASE?OPTIONS into its parts. Case and
--- percent-encoding stay: the managed connector pastes user and password into a URI again.
-local function mongodb_uri(uri)
-  local scheme, start = "mongodb", uri:match("^mongodb://()")
-  if not start then scheme, start = "mongodb+srv", uri:match("^mongodb%+srv://()") end
-  if not start then
-    return nil, "does not begin with mongodb:// or mongodb+srv://"
-  end
+-- The part between "//" and the path: its end, and the user, the password and the hosts in it.
+local function authority_of(uri, start)
   local plain = without_references(uri)
-  local authority_end = (plain:find("[/?]", start) or #uri + 1) - 1
-  local path_and_query = plain:sub(authority_end + 1)
-  if path_and_query:find("@", 1, true) then
+  local stop = (plain:find("[/?]", start) or #uri + 1) - 1
+  if plain:sub(stop + 1):find("@", 1, true) then
     return nil, "has an @ after the host: write / ? and @ of a password as %2F %3F and %40"
   end
-
   local at
-  for position in plain:sub(start, authority_end):gmatch("()@") do at = start + position - 1 end
+  for position in plain:sub(start, stop):gmatch("()@") do at = start + position - 1 end
   local user, password
   if at then
     local colon = plain:sub(1, at - 1):find(":", start, true)
     user = uri:sub(start, (colon or at) - 1)
     password = colon and uri:sub(colon + 1, at - 1)
   end
-  local hosts = uri:sub((at or start - 1) + 1, authority_end)
-  if hosts == "" or hosts:find("[^%w%-._:,%[%]]") then
+  return { stop = stop, user = user, password = password, hosts = uri:sub((at or start - 1) + 1, stop) }
+end
+
+-- mongodb[+srv]://USER:PASSWORD@HOSTS/DATABASE?OPTIONS: { srv, user, password, hosts, database,
+-- options }, or nil and what is wrong with it.
+local function read_mongodb_uri(uri)
+  local scheme, start = "mongodb", uri:match("^mongodb://()")
+  if not start then scheme, start = "mongodb+srv", uri:match("^mongodb%+srv://()") end
+  if not start then
+    return nil, "does not begin with mongodb:// or mongodb+srv://"
+  end
+  local parts, why = authority_of(uri, start)
+  if not parts then return nil, why end
+  if parts.hosts == "" or parts.hosts:find("[^%w%-._:,%[%]]") then
     return nil, "has no host, or one with a character that a host cannot have"
   end
-  local srv = scheme == "mongodb+srv"
-  if srv and hosts:find("[,:]") then
+  parts.srv = scheme == "mongodb+srv"
+  if parts.srv and parts.hosts:find("[,:]") then
     return nil, "is mongodb+srv:// and names a port or more than one host"
   end
-
-  local database, query = uri:sub(authority_end + 1):match("^/?([^?]*)%??(.*)$")
-  local options = query_options(query)
-  if not options then return nil, "has options that are not name=value" end
-  local mechanism = option_value(options, "authmechanism")
-  if mechanism == "MONGODB-X509" then
+  local query
+  parts.database, query = uri:sub(parts.stop + 1):match("^/?([^?]*)%??(.*)$")
+  parts.options = query_options(query)
+  if not parts.options then return nil, "has options that are not name=value" end
+  if option_value(parts.options, "authmechanism") == "MONGODB-X509" then
     return nil, "logs in with a certificate, which has to be given to Confluent by hand"
   end
+  return parts
+end
 
-  local result = { notes = {}, needs = {}, values = {
-    ["mongodb.instance.type"] = srv and "MONGODB_ATLAS" or "MONGODB_SELF_MANAGED",
-  } }
-  local function note(what, why)
-    result.notes[#result.notes + 1] = { what = what, why = why }
-  end
-  local function credential(key, value)
-    if value and value ~= "" and not value:find("${", 1, true) then
-      result.values[key] = value
-    elseif value then
-      result.needs[#result.needs + 1] =
-        { key = key, why = "connection.uri does not hold the value itself" }
-    end
-  end
-  credential("connection.user", user)
-  credential("connection.password", password)
-  note("changed", "taken apart into connection.host, connection.user, connection.password and"
-    .. " mongodb.instance.type")
+local function add_note(result, what, why)
+  result.notes[#result.notes + 1] = { what = what, why = why }
+end
 
-  local source = option_value(options, "authsource")
+local function add_credential(result, key, value)
+  if value and value ~= "" and not value:find("${", 1, true) then
+    result.values[key] = value
+  elseif value then
+    result.needs[#result.needs + 1] =
+      { key = key, why = "connection.uri does not hold the value itself" }
+  end
+end
+
+-- The options that go into connection.host; notes say which do not.
+local function host_options(result, parts)
   local kept, dropped = {}, {}
-  for _, option in ipairs(options) do
-    if srv or looks_secret(option[1]) then
+  for _, option in ipairs(parts.options) do
+    if parts.srv or looks_secret(option[1]) then
       dropped[#dropped + 1] = option[1]
     else
       kept[#kept + 1] = option[1] .. "=" .. option[2]
     end
   end
+  local source, database, user = option_value(parts.options, "authsource"), parts.database, parts.user
   -- A database in the path is where the user is looked up when authSource is not given.
-  if database ~= "" and not source and user and not srv then
+  if database ~= "" and not source and user and not parts.srv then
     kept[#kept + 1] = "authSource=" .. database
-    note("changed", "the database in the path of connection.uri became authSource")
-  elseif srv and user and (source or database ~= "") and (source or database) ~= "admin" then
-    note("check", "the user was looked up in a database other than admin, which has no place here")
+    add_note(result, "changed", "the database in the path of connection.uri became authSource")
+  elseif parts.srv and user and (source or database ~= "") and (source or database) ~= "admin" then
+    add_note(result, "check",
+      "the user was looked up in a database other than admin, which has no place here")
   elseif database ~= "" then
-    note("dropped", "the database in the path of connection.uri has no place here")
+    add_note(result, "dropped", "the database in the path of connection.uri has no place here")
   end
   if #dropped > 0 then
-    note("dropped", "options of connection.uri that have no place here: "
+    add_note(result, "dropped", "options of connection.uri that have no place here: "
       .. table.concat(dropped, ", "))
   end
-  result.values["connection.host"] = #kept > 0 and hosts .. "/?" .. table.concat(kept, "&")
-    or hosts
+  return kept
+end
+
+-- A MongoDB address into its parts. Case and percent-encoding stay: the managed connector pastes
+-- user and password into a URI again.
+local function mongodb_uri(uri)
+  local parts, why = read_mongodb_uri(uri)
+  if not parts then return nil, why end
+  local result = { notes = {}, needs = {}, values = {
+    ["mongodb.instance.type"] = parts.srv and "MONGODB_ATLAS" or "MONGODB_SELF_MANAGED",
+  } }
+  add_credential(result, "connection.user", parts.user)
+  add_credential(result, "connection.password", parts.password)
+  add_note(result, "changed", "taken apart into connection.host, connection.user,"
+    .. " connection.password and mongodb.instance.type")
+  local kept = host_options(result, parts)
+  result.values["connection.host"] = #kept > 0 and parts.hosts .. "/?" .. table.concat(kept, "&")
+    or parts.hosts
   return result
 end
 
