@@ -199,7 +199,7 @@ end
 
 -- Waits until it runs; restarts it once when it failed and that was asked for. A connector that
 -- was paused at the source is paused again.
-local function settle(target, step, options)
+local function await_running(target, step, options)
   local limits = { timeout = options.timeout, grace = options.grace }
   local _, problem = try(target, "wait", step.name, limits)
   if problem and problem.kind ~= "timeout" and options.restart_failed then
@@ -316,7 +316,7 @@ local function run(source, target, values, options)
   for _, step in ipairs(steps) do
     if step.result == "created" then
       if options.wait or options.restart_failed or step.was == "paused" then
-        settle(target, step, options)
+        await_running(target, step, options)
       end
       tell(step, options)
     end
