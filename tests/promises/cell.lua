@@ -1,0 +1,305 @@
+-- cell: carries out what one verb is asked for in one outcome, as a user would: plans it, runs it,
+-- resumes it, runs it again and undoes it; and judges each of the promises by the simulator's world.
+local kelp = require "kelp"
+local support = require "support"
+local effects = require "effects"
+local matrix = require "matrix"
+local providers = require "providers"
+local stage = require "stage"
+
+local cell = {}
+
+local encode = kelp.json.encode
+
+-- ---- the script ----
+
+local script = [[
+local kelp = require "kelp"
+local key, own, with_secret, offsets = %s
+local t, quick = kelp.target "subject", { poll = 0.01, timeout = 10 }
+with_secret[key] = kelp.secret "PROMISES_GIVEN"
+local ok, result = pcall(function() %s end)
+local file = assert(io.open(os.getenv "PROMISES_SAID", "wb"))
+file:write(kelp.json.encode { ok = ok, can = t.can[%q] == true,
+  kind = not ok and (kelp.is_error(result) and result.kind or "misuse") or nil,
+  message = not ok and (kelp.is_error(result) and result.message or tostring(result)) or nil })
+assert(file:close())
+if not ok then error(result, 0) end
+-- What can be written of a result: a connector holds its target, which is no value.
+local function plain(value)
+  if type(value) ~= "table" then return value end
+  local copy = #value > 0 and kelp.json.array {} or {}
+  for name, member in pairs(value) do
+    if name ~= "target" then copy[name] = plain(member) end
+  end
+  return copy
+end
+if not kelp.settings.plan then print(kelp.json.encode { result = plain(result) }) end
+]]
+
+local function literal(value)
+  if type(value) ~= "table" then
+    return math.type(value) == "integer" and tostring(value) or ("%q"):format(value)
+  end
+  local parts = {}
+  for key, member in pairs(value) do
+    parts[#parts + 1] = ("[%s] = %s"):format(literal(key), literal(member))
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+local function write_script(p, verb, call)
+  local moved = {}
+  for i, one in ipairs(p.offsets) do
+    local offset = {}
+    for key in pairs(one.offset) do offset[key] = 99 end
+    moved[i] = { partition = one.partition, offset = offset }
+  end
+  local config = p.config
+  local values = { literal(p.key), literal(config),
+    literal(providers.config(p, nil, "from the environment")), literal(moved) }
+  return support.write(support.path "script.lua", script:format(table.concat(values, ", "),
+    call:find "return " and call or "return " .. call, verb.name))
+end
+
+-- ---- the promises ----
+
+local checks = {}
+
+local function same(what, is, should)
+  is, should = table.concat(is, "; "), table.concat(should, "; ")
+  if is ~= should then
+    error(("%s: announced: %s; done: %s"):format(what, is == "" and "nothing" or is,
+      should == "" and "nothing" or should), 0)
+  end
+end
+
+local function same_error(planned, ran)
+  local one, other = planned.said or {}, ran.said or {}
+  if one.kind ~= other.kind then
+    error(("the plan ends with %s (%s), the run with %s (%s)"):format(one.kind or "no error",
+      one.message or "-", other.kind or "no error", other.message or "-"), 0)
+  end
+  if one.message ~= other.message then
+    error(("the plan says: %s; the run says: %s"):format(one.message, other.message), 0)
+  end
+end
+
+function checks.plan(c)
+  local planned, ran = c.planned, c.ran
+  if c.after_plan.writes ~= c.before.writes or #c.after_plan.effects > 0 then
+    error("the plan sent a write", 0)
+  end
+  if not ran.said or not planned.said then error("the script did not come to its end", 0) end
+  -- What only the server's answer tells, no plan can know.
+  if c.outcome == "denied" then return end
+  same_error(planned, ran)
+  if c.outcome == "unsupported" and (planned.said.can or ran.said.can) then
+    error(("can.%s is true, and the verb is unsupported"):format(c.verb.name), 0)
+  end
+  if not ran.said.ok then
+    same("effects", {}, effects.done(c.after.effects, kelp.null))
+    return
+  end
+  local document = kelp.json.decode(planned.out)
+  same("effects", effects.planned(document), effects.done(c.after.effects, kelp.null,
+    c.verb.repeats and c.ambiguous))
+  same("config", effects.planned_changes(document), effects.changes(c.before.world,
+    c.after.world, document))
+end
+
+local function expect_code(what, result, code)
+  if result.how ~= "exit" or result.code ~= code then
+    error(("%s: exit %d expected, %s %d got: %s"):format(what, code, result.how, result.code,
+      result.err:sub(-300)), 0)
+  end
+end
+
+function checks.exit(c)
+  local said = c.ran.said or {}
+  if said.kind ~= c.kind then
+    error(("%s was expected, and %s happened: %s"):format(c.kind or "no error",
+      said.kind or "no error", said.message or c.ran.err:sub(-300)), 0)
+  end
+  expect_code("the run", c.ran, said.kind == nil and 0 or said.kind == "unknown_outcome" and 4 or 1)
+  local acts = matrix.acts(c.verb, c.outcome, c.masks)
+  if acts and not c.verb.wish(c.after.world, encode) then error("it was not done", 0) end
+  if acts and #c.after.effects == 0 then error("nothing was done", 0) end
+  if c.kind and #c.after.effects > 0 then error("it was refused, and something was done", 0) end
+  if c.verb.writes and c.outcome == "denied" then
+    return expect_code("the plan", c.planned, 3)
+  end
+  expect_code("the plan", c.planned, c.kind and 1 or acts and 3 or 0)
+end
+
+local function not_undone(result)
+  local count = 0
+  for key, value in pairs(kelp.json.decode(result.out)) do
+    if key ~= "undone" and math.type(value) == "integer" then count = count + value end
+  end
+  return count
+end
+
+function checks.undo(c)
+  local result, restored = c.undone, encode(c.after_undo.world) == encode(c.before.world)
+  if result.code == 0 then
+    if not restored then
+      error(("it exits 0, and the world is not as it was: is %s, was %s"):format(
+        encode(c.after_undo.world.subject or c.after_undo.world.fresh or {}),
+        encode(c.before.world.subject or {})), 0)
+    end
+    return
+  end
+  expect_code("undo", result, 1)
+  local count = not_undone(result)
+  if count == 0 then error("it exits 1 and counts nothing that was not undone", 0) end
+  if restored and c.verb.name ~= "restart" then
+    error(("all is as it was, and it counts %d not undone: %s"):format(count, result.err:sub(-300)),
+      0)
+  end
+end
+
+checks["again"] = function(c)
+  local said = c.again.said or {}
+  local kind = c.verb.again ~= "nothing" and c.verb.again or nil
+  if said.kind ~= kind then
+    error(("%s was expected, and %s happened: %s"):format(kind or "no error",
+      said.kind or "no error", said.message or c.again.err:sub(-300)), 0)
+  end
+  expect_code("the second run", c.again, kind and 1 or 0)
+  local sent, more = c.after_again.writes - c.after_resume.writes,
+    #c.after_again.effects - #c.after_resume.effects
+  if more > 0 then error(("it had %d more effects"):format(more), 0) end
+  if kind ~= "exists" and sent > 0 then error(("it sent %d writes"):format(sent), 0) end
+end
+
+function checks.resume(c)
+  expect_code("--resume", c.resumed, 0)
+  local sent = c.after_resume.writes - c.after.writes
+  if sent > 0 then error(("it sent %d writes"):format(sent), 0) end
+end
+
+-- One document, or nothing where the command failed.
+local function one_document(what, result)
+  if result.out == "" and result.code ~= 0 and result.code ~= 3 then return end
+  local ok, why = pcall(kelp.json.decode, result.out)
+  if not ok then
+    error(("%s: standard output is no JSON document: %s: %s"):format(what, tostring(why),
+      result.out:sub(1, 300)), 0)
+  end
+end
+
+function checks.json(c)
+  one_document("the plan", c.planned)
+  one_document("the run", c.ran)
+  for what, result in pairs { ["undo"] = c.undone, ["runs show"] = c.shown, list = c.listed } do
+    one_document(what, result)
+  end
+end
+
+function checks.canary(c)
+  local secrets = {}
+  for name, value in pairs(providers.canaries) do secrets["the " .. name .. " secret"] = value end
+  for where, texts in pairs { output = c.stage.texts, ["the state folder"] = c.left } do
+    for _, text in ipairs(texts) do
+      for name, value in pairs(secrets) do
+        if text:find(value, 1, true) then error(("%s is in %s"):format(name, where), 0) end
+      end
+    end
+  end
+end
+
+-- ---- carrying out ----
+
+-- The faults of an outcome: the write's method is what it was when nothing went wrong.
+local function faults_of(outcome, verb, write_method)
+  local kind = ({ done = "drop", lost = "lose", denied = "403" })[outcome]
+  if not kind then return nil end
+  if verb.writes and not write_method then
+    error("no write was seen when nothing went wrong, so that none can be disturbed", 0)
+  end
+  return { { fault = kind, method = write_method } }
+end
+
+local function connectors_of(p, verb, outcome)
+  local hidden = outcome == "masked" or outcome == "secret"
+  return {
+    subject = { config = providers.config(p, "subject", hidden and verb.name ~= "create"),
+      state = matrix.first_state(verb, outcome), offsets = p.offsets },
+    bystander = { config = providers.config(p, "bystander", true), state = "running" },
+  }
+end
+
+local function plan_and_run(c, path)
+  local on_stage = c.stage
+  local function plan()
+    c.planned = on_stage:kelp("planned", "--plan", "--output", "json", path)
+    c.after_plan = on_stage:look()
+  end
+  c.before = on_stage:look()
+  if c.verb.writes then plan() end
+  c.ran = on_stage:kelp("first", "--output", "json", path)
+  c.after = on_stage:look()
+  -- What was sent before it is not the plan's.
+  if not c.verb.writes then
+    c.before = c.after
+    plan()
+  end
+end
+
+-- What follows a run of a verb that writes. Notes which promises there are to be judged.
+local function afterwards(c, path)
+  local on_stage, applies = c.stage, c.applies
+  local recorded = on_stage:has_journal "first"
+  c.after_resume = c.after
+  if c.ran.code == 0 and #c.after.effects > 0 then
+    applies.resume = true
+    c.resumed = on_stage:kelp("first", "--resume", "last")
+    c.after_resume = on_stage:look()
+  end
+  if c.verb.again and not c.kind then
+    applies.again = true
+    c.again = on_stage:kelp("second", path)
+    c.after_again = on_stage:look()
+  end
+  if recorded then
+    applies.undo = true
+    c.shown = on_stage:kelp("first", "--output", "json", "runs", "show", "last")
+    c.undone = on_stage:kelp("first", "--output", "json", "undo", "last", "--target", "subject")
+    c.after_undo = on_stage:look()
+  end
+end
+
+--- The promises, in the order in which they are told.
+cell.checks = { "plan", "exit", "undo", "again", "resume", "json", "canary" }
+
+--- Carries out verb (matrix.verbs) at provider p in that outcome. about: { masks, methods by verb }.
+--- Returns promise -> true or what is wrong, for those that apply.
+function cell.run(p, verb, outcome, about)
+  local call = outcome == "unsupported" and verb.call.ok or verb.call[outcome]
+  local c = { verb = verb, outcome = outcome, masks = about.masks,
+    kind = matrix.kind(verb, outcome, about.masks),
+    ambiguous = outcome == "done" or outcome == "lost",
+    applies = { plan = true, exit = true, json = true, canary = true } }
+  c.stage = stage.new(p, connectors_of(p, verb, outcome),
+    faults_of(outcome, verb, about.write_method))
+  local path = write_script(p, verb, call)
+  plan_and_run(c, path)
+  if outcome == "ok" and verb.writes then about.write_method = next(c.after.methods) end
+  if verb.writes then afterwards(c, path) end
+  if verb.name == "list" then
+    c.listed = c.stage:kelp("first", "--output", "json", "list", "subject")
+  end
+  c.left = c.stage:left_behind()
+  local results = {}
+  for _, check in ipairs(cell.checks) do
+    if c.applies[check] then
+      local fine, why = pcall(checks[check], c)
+      results[check] = fine or tostring(why)
+    end
+  end
+  c.stage:close()
+  return results
+end
+
+return cell
