@@ -48,15 +48,15 @@ local function literal(value)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
-local function write_script(p, verb, call)
+--- Writes the script that asks the target for that; returns its path.
+function cell.write_script(p, verb, call)
   local moved = {}
   for i, one in ipairs(p.offsets) do
     local offset = {}
     for key in pairs(one.offset) do offset[key] = 99 end
     moved[i] = { partition = one.partition, offset = offset }
   end
-  local config = p.config
-  local values = { literal(p.key), literal(config),
+  local values = { literal(p.key), literal(p.config),
     literal(providers.config(p, nil, "from the environment")), literal(moved) }
   return support.write(support.path "script.lua", script:format(table.concat(values, ", "),
     call:find "return " and call or "return " .. call, verb.name))
@@ -91,11 +91,12 @@ function checks.plan(c)
     error("the plan sent a write", 0)
   end
   if not ran.said or not planned.said then error("the script did not come to its end", 0) end
-  -- What only the server's answer tells, no plan can know.
-  if c.outcome == "denied" then return end
+  if matrix.shows_late(c.outcome) then
+    return same("effects", effects.planned(kelp.json.decode(planned.out)), c.announced)
+  end
   same_error(planned, ran)
-  if c.outcome == "unsupported" and (planned.said.can or ran.said.can) then
-    error(("can.%s is true, and the verb is unsupported"):format(c.verb.name), 0)
+  if c.outcome == "unsupported" and c.after.requests > c.before.requests then
+    error("a request was sent for what is unsupported", 0)
   end
   if not ran.said.ok then
     same("effects", {}, effects.done(c.after.effects, kelp.null))
@@ -106,6 +107,13 @@ function checks.plan(c)
     c.verb.repeats and c.ambiguous))
   same("config", effects.planned_changes(document), effects.changes(c.before.world,
     c.after.world, document))
+end
+
+function checks.can(c)
+  if c.ran.said.can ~= (c.outcome ~= "unsupported") then
+    error(("can.%s is %s, and the verb is %s"):format(c.verb.name, c.ran.said.can,
+      c.outcome == "unsupported" and "unsupported" or "there"), 0)
+  end
 end
 
 local function expect_code(what, result, code)
@@ -126,40 +134,46 @@ function checks.exit(c)
   if acts and not c.verb.wish(c.after.world, encode) then error("it was not done", 0) end
   if acts and #c.after.effects == 0 then error("nothing was done", 0) end
   if c.kind and #c.after.effects > 0 then error("it was refused, and something was done", 0) end
-  if c.verb.writes and c.outcome == "denied" then
-    return expect_code("the plan", c.planned, 3)
-  end
+  if matrix.shows_late(c.outcome) then return expect_code("the plan", c.planned, 3) end
   expect_code("the plan", c.planned, c.kind and 1 or acts and 3 or 0)
 end
 
-local function not_undone(result)
-  local count = 0
+-- How many writes undo says that it has undone, and how many it has not.
+local function counts_of(result)
+  local undone, rest = 0, 0
   for key, value in pairs(kelp.json.decode(result.out)) do
-    if key ~= "undone" and math.type(value) == "integer" then count = count + value end
-  end
-  return count
-end
-
-function checks.undo(c)
-  local result, restored = c.undone, encode(c.after_undo.world) == encode(c.before.world)
-  if result.code == 0 then
-    if not restored then
-      error(("it exits 0, and the world is not as it was: is %s, was %s"):format(
-        encode(c.after_undo.world.subject or c.after_undo.world.fresh or {}),
-        encode(c.before.world.subject or {})), 0)
+    if math.type(value) == "integer" then
+      if key == "undone" then undone = value else rest = rest + value end
     end
-    return
   end
-  expect_code("undo", result, 1)
-  local count = not_undone(result)
-  if count == 0 then error("it exits 1 and counts nothing that was not undone", 0) end
-  if restored and c.verb.name ~= "restart" then
-    error(("all is as it was, and it counts %d not undone: %s"):format(count, result.err:sub(-300)),
-      0)
+  return undone, rest
+end
+
+-- A restart leaves nothing to compare: it cannot be undone, and must be counted so.
+function checks.undo(c)
+  local restored = encode(c.after_undo.world) == encode(c.before.world)
+  if not restored and c.undone.code == 0 then
+    error(("it exits 0, and the world is not as it was: is %s, was %s"):format(
+      encode(c.after_undo.world.subject or c.after_undo.world.fresh or {}),
+      encode(c.before.world.subject or {})), 0)
+  end
+  if c.undone.out == "" then
+    error(("it prints no counts, and exits %d: %s"):format(c.undone.code, c.undone.err:sub(-500)), 0)
+  end
+  local undone, rest = counts_of(c.undone)
+  expect_code("undo", c.undone, rest > 0 and 1 or 0)
+  if #c.after.effects > 0 and undone + rest == 0 then
+    error("something was done, and undo counts it neither as undone nor as not undone", 0)
+  end
+  if c.verb.name == "restart" then
+    if undone > 0 then error("a restart counts as undone", 0) end
+  elseif restored and rest > 0 and c.outcome ~= "unknown" then
+    error(("all is as it was, and it counts %d not undone: %s"):format(rest,
+      c.undone.err:sub(-300)), 0)
   end
 end
 
-checks["again"] = function(c)
+function checks.again(c)
   local said = c.again.said or {}
   local kind = c.verb.again ~= "nothing" and c.verb.again or nil
   if said.kind ~= kind then
@@ -192,6 +206,7 @@ end
 function checks.json(c)
   one_document("the plan", c.planned)
   one_document("the run", c.ran)
+  if c.listed then expect_code("kelp list", c.listed, 0) end
   for what, result in pairs { ["undo"] = c.undone, ["runs show"] = c.shown, list = c.listed } do
     one_document(what, result)
   end
@@ -213,19 +228,23 @@ end
 
 -- The faults of an outcome: the write's method is what it was when nothing went wrong.
 local function faults_of(outcome, verb, write_method)
-  local kind = ({ done = "drop", lost = "lose", denied = "403" })[outcome]
+  local kind = ({ done = "drop", lost = "lose", denied = "403", unknown = "lose" })[outcome]
   if not kind then return nil end
   if verb.writes and not write_method then
     error("no write was seen when nothing went wrong, so that none can be disturbed", 0)
   end
-  return { { fault = kind, method = write_method } }
+  return { { fault = kind, method = write_method, times = outcome == "unknown" and 1000 or 1 } }
 end
 
-local function connectors_of(p, verb, outcome)
+local function connectors_of(p, verb, outcome, stops)
   local hidden = outcome == "masked" or outcome == "secret"
+  local config = providers.config(p, "subject", hidden and verb.name ~= "create")
+  if outcome == "masked" and verb.name == "list" then
+    config["another.password"] = providers.syntax
+  end
   return {
-    subject = { config = providers.config(p, "subject", hidden and verb.name ~= "create"),
-      state = matrix.first_state(verb, outcome), offsets = p.offsets },
+    subject = { config = config,
+      state = matrix.first_state(verb, outcome, stops), offsets = p.offsets },
     bystander = { config = providers.config(p, "bystander", true), state = "running" },
   }
 end
@@ -257,7 +276,8 @@ local function afterwards(c, path)
     c.resumed = on_stage:kelp("first", "--resume", "last")
     c.after_resume = on_stage:look()
   end
-  if c.verb.again and not c.kind then
+  -- That a secret is the one that is there cannot be seen: it is sent again.
+  if c.verb.again and not c.kind and (c.outcome ~= "secret" or c.verb.again ~= "nothing") then
     applies.again = true
     c.again = on_stage:kelp("second", path)
     c.after_again = on_stage:look()
@@ -271,21 +291,26 @@ local function afterwards(c, path)
 end
 
 --- The promises, in the order in which they are told.
-cell.checks = { "plan", "exit", "undo", "again", "resume", "json", "canary" }
+cell.checks = { "can", "plan", "exit", "undo", "again", "resume", "json", "canary" }
 
---- Carries out verb (matrix.verbs) at provider p in that outcome. about: { masks, methods by verb }.
---- Returns promise -> true or what is wrong, for those that apply.
+--- Carries out verb (matrix.verbs) at provider p in that outcome. about: { masks, stops }: whether
+--- the provider shows asterisks, and can stop a connector; the outcome "ok", which comes first,
+--- adds write_method and the actions that it had. Returns promise -> true or what is wrong, for those that apply.
 function cell.run(p, verb, outcome, about)
   local call = outcome == "unsupported" and verb.call.ok or verb.call[outcome]
   local c = { verb = verb, outcome = outcome, masks = about.masks,
     kind = matrix.kind(verb, outcome, about.masks),
-    ambiguous = outcome == "done" or outcome == "lost",
-    applies = { plan = true, exit = true, json = true, canary = true } }
-  c.stage = stage.new(p, connectors_of(p, verb, outcome),
+    ambiguous = outcome == "done" or outcome == "lost", announced = about.actions,
+    applies = { plan = true, exit = true, json = true, canary = true,
+                can = outcome == "ok" or outcome == "unsupported" } }
+  c.stage = stage.new(p, connectors_of(p, verb, outcome, about.stops),
     faults_of(outcome, verb, about.write_method))
-  local path = write_script(p, verb, call)
+  local path = cell.write_script(p, verb, call)
   plan_and_run(c, path)
-  if outcome == "ok" and verb.writes then about.write_method = next(c.after.methods) end
+  if outcome == "ok" and verb.writes then
+    about.write_method = next(c.after.methods)
+    about.actions = effects.done(c.after.effects, kelp.null)
+  end
   if verb.writes then afterwards(c, path) end
   if verb.name == "list" then
     c.listed = c.stage:kelp("first", "--output", "json", "list", "subject")

@@ -39,12 +39,15 @@ function effects.planned(plan)
   return actions
 end
 
--- Hidden keys by connector, as the plan says them.
+-- Hidden keys by connector, as the plan says them: "set", "replaced" or "removed".
 local function hidden_of(plan)
   local hidden = {}
   for _, step in ipairs(plan.plan) do
     for _, c in ipairs(step.changes or {}) do
-      if c.secret then hidden[step.connector .. " " .. c.key] = true end
+      if c.secret then
+        hidden[step.connector .. " " .. c.key] = c.old and c.new and "replaced"
+          or c.new and "set" or "removed"
+      end
     end
   end
   return hidden
@@ -67,8 +70,9 @@ function effects.planned_changes(plan)
   return sorted(set)
 end
 
---- The changes of configs between two worlds, with what the plan hides hidden too. What became of
---- a connector that was deleted is no change of its config.
+--- The changes of configs between two worlds, with what the plan hides hidden too. That a secret
+--- is replaced by the same one, no plan can see: it counts as a change. What became of a connector
+--- that was deleted is no change of its config.
 function effects.changes(before, after, plan)
   local set, hidden = {}, hidden_of(plan)
   for name, c in pairs(after) do
@@ -77,7 +81,7 @@ function effects.changes(before, after, plan)
     for key in pairs(c.config) do keys[key] = true end
     for key in pairs(keys) do
       local is_hidden = hidden[name .. " " .. key]
-      if old[key] ~= c.config[key] then
+      if old[key] ~= c.config[key] or is_hidden == "replaced" then
         set[("%s %s: %s > %s"):format(name, key, shown(old[key], is_hidden),
           shown(c.config[key], is_hidden))] = true
       end

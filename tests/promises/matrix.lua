@@ -4,12 +4,13 @@
 --
 -- Outcomes: ok; refused (by what can be seen before anything is sent); denied (the server says 403
 -- to the write); done and lost (the answer to the first write is lost after, or before, it was
--- carried out); nothing (there is nothing to change); masked (the connector has a secret, which
+-- carried out); unknown (no write ever gets through, and nobody answers); nothing (there is nothing to change); masked (the connector has a secret, which
 -- some providers show as asterisks); secret (the script gives one). A verb that a provider lacks
 -- has one outcome: unsupported.
 local matrix = {}
 
-matrix.outcomes = { "ok", "refused", "denied", "done", "lost", "nothing", "masked", "secret" }
+matrix.outcomes = { "ok", "refused", "denied", "done", "lost", "unknown", "nothing", "masked",
+  "secret" }
 
 local function is_state(state)
   return function(world) return (world.subject or {}).state == state end
@@ -43,13 +44,15 @@ local verbs = {
       refused = 't:update("nobody", { ' .. CHANGES .. " })",
       nothing = 't:update("subject", { ["tasks.max"] = "1" })',
       masked = 't:update("subject", { ' .. CHANGES .. " })",
-      secret = 't:update("subject", { ' .. CHANGES .. ', [key] = with_secret[key] })' },
+      secret = "local changes = { " .. CHANGES .. " } for name, value in pairs(with_secret) do "
+        .. 'if own[name] ~= value then changes[name] = value end end '
+        .. 'return t:update("subject", changes)' },
   },
   put = {
     writes = true, again = "nothing", kinds = { refused = "invalid" }, masked_kind = "masked",
     wish = has_changes,
     call = { ok = 'own["tasks.max"], own.note = "2", "added" return t:put("subject", own)',
-      refused = 'own.name = "another" return t:put("subject", own)',
+      refused = 'own.note = 0/0 return t:put("subject", own)',
       nothing = 't:put("subject", own)',
       masked = 'local config = t:get("subject").config config["tasks.max"], config.note = "2", '
         .. '"added" return t:put("subject", config)',
@@ -81,7 +84,8 @@ local verbs = {
       masked = 't:reset_offsets("subject", quick)' },
   },
   get = { kinds = { refused = "not_found" } },
-  list = { call = { ok = "t:list()", masked = "t:list()" } },
+  -- What the script prints of it is the script's affair; `kelp list` is judged.
+  list = { call = { ok = "t:list()", masked = "#t:list()" } },
   wait = { kinds = { refused = "not_found" }, call = { ok = 't:wait("subject", ' .. WAIT .. ")",
     refused = 't:wait("nobody", ' .. WAIT .. ")", masked = 't:wait("subject", ' .. WAIT .. ")" } },
   tasks = { kinds = { refused = "not_found" } },
@@ -109,15 +113,17 @@ for name, verb in pairs(verbs) do
   -- What goes wrong on the way goes wrong with what would else be well.
   verb.call.lost = verb.call.ok
   if verb.writes then
-    verb.call.denied, verb.call.done, verb.kinds.denied = verb.call.ok, verb.call.ok, "forbidden"
+    verb.call.denied, verb.call.done, verb.call.unknown = verb.call.ok, verb.call.ok, verb.call.ok
+    verb.kinds.denied, verb.kinds.unknown = "forbidden", "unknown_outcome"
   end
 end
 
 matrix.verbs = verbs
 
---- The state that the subject of a cell begins in.
-function matrix.first_state(verb, outcome)
-  return outcome == "nothing" and verb.there or verb.state or "running"
+--- The state that the subject of a cell begins in. stops: the provider can stop a connector.
+function matrix.first_state(verb, outcome, stops)
+  if outcome == "nothing" and verb.there then return verb.there end
+  return verb.state ~= "stopped" and verb.state or verb.state and stops and "stopped" or "running"
 end
 
 --- The kind of error that the cell's script must end with, or nil. masks: the provider shows
@@ -126,6 +132,11 @@ function matrix.kind(verb, outcome, masks)
   if outcome == "unsupported" then return "unsupported" end
   if outcome == "masked" and masks and verb.masked_kind then return verb.masked_kind end
   return verb.kinds[outcome]
+end
+
+--- True when only what comes of the write tells the error: no plan can know it.
+function matrix.shows_late(outcome)
+  return outcome == "denied" or outcome == "unknown"
 end
 
 --- True when the script is to change something.

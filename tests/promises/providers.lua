@@ -13,6 +13,9 @@ providers.canaries = {
   given = "not-a-real-canary-given-4713",
 }
 
+--- A secret that is also how the program's JSON goes on: hiding it everywhere would break that.
+providers.syntax = '","config":{"'
+
 local credential = providers.canaries.credential
 
 -- options: of the target but its address; address: the option that has it; place: in the
@@ -118,7 +121,9 @@ function providers.world(p, connectors)
   local place = {}
   for name, c in pairs(connectors) do
     if p.list then
-      place[#place + 1] = { name = name, properties = c.config, state = c.state }
+      local properties = copy(c.config)
+      properties.name = nil -- it stands beside them
+      place[#place + 1] = { name = name, properties = properties, state = c.state }
     else
       place[name] = { config = c.config, state = c.state:upper(), offsets = c.offsets }
     end

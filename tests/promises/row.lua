@@ -27,26 +27,31 @@ local function all_providers()
   return described
 end
 
--- What must be known before the cells of a verb: whether the provider has it, and how it shows
--- secrets.
+-- What must be known before the cells of a verb: whether the provider has it, whether it can stop
+-- a connector, and how it shows secrets. What it has is tried, not asked: `can` is judged by it.
 local function ask_about(p, verb)
-  local on_stage = stage.new(p, { subject = { config = providers.config(p, "subject", true),
-    state = "running" } })
+  local on_stage = stage.new(p, {
+    subject = { config = providers.config(p, "subject"), state = "running" },
+    hidden = { config = providers.config(p, "hidden", true), state = "running" } })
   local path = support.write(support.path "ask.lua", ([[
     local kelp = require "kelp"
     local t = kelp.target "subject"
-    local shown = tostring(t:get("subject").config[%q])
+    local shown = tostring(t:get("hidden").config[%q])
     local file = assert(io.open(os.getenv "PROMISES_SAID", "wb"))
-    file:write(kelp.json.encode { can = t.can[%q] == true, masks = shown:find "^%%*+$" ~= nil })
-    assert(file:close())]]):format(p.key, verb.name))
+    file:write(kelp.json.encode { stops = t.can.stop == true,
+      masks = shown:find "^%%*+$" ~= nil })
+    assert(file:close())]]):format(p.key))
   local asked = on_stage:kelp("asked", path)
+  local tried = on_stage:kelp("asked", cell.write_script(p, verb, verb.call.ok))
   if not asked.said then error("the provider cannot be asked: " .. asked.err, 0) end
+  if not tried.said then error("the verb cannot be tried: " .. tried.err, 0) end
   on_stage:close()
+  asked.said.has = tried.said.kind ~= "unsupported"
   return asked.said
 end
 
 local function outcomes_of(verb, about)
-  if not about.can then return { "unsupported" } end
+  if not about.has then return { "unsupported" } end
   local list = {}
   for _, outcome in ipairs(matrix.outcomes) do
     if verb.call[outcome] then list[#list + 1] = outcome end

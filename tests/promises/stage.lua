@@ -75,13 +75,14 @@ local function only_asks(request)
   return request:find "^GET " or request:find "/validate" or request:find "/translate"
 end
 
---- What there is now: world (name -> { config, state, offsets }), effects, and the number of
---- writes that were sent, `methods` of them by method.
+--- What there is now: world (name -> { config, state, offsets }), effects, and how many
+--- requests were sent so far: all, the writes, and these by method.
 function methods:look()
   local saved = self.sim:state()
-  local now = { world = connectors_of(saved[self.p.name]), effects = saved.effects, writes = 0,
-                methods = {} }
+  local now = { world = connectors_of(saved[self.p.name]), effects = saved.effects,
+                writes = 0, requests = 0, methods = {} }
   for request, count in pairs(self.sim:requests()) do
+    now.requests = now.requests + count
     if not only_asks(request) then
       local method = request:match "^%S+"
       now.writes = now.writes + count
