@@ -71,27 +71,36 @@ local function known_options(name, options)
   end
 end
 
+-- The running connector of a place that serves best as an example: one with offsets, if there is
+-- one, and always the same.
+local function example_of(connectors)
+  local best, best_key
+  for key, c in pairs(connectors) do
+    local rank = (c.offsets and "1 " or "2 ") .. (c.name or key)
+    if (not c.state or c.state:lower() == "running") and (not best or rank < best_key) then
+      best, best_key = c, rank
+    end
+  end
+  return best
+end
+
 local function guessed(name, places, url)
   local place, connectors = next(places)
-  local config, list
-  for key, c in pairs(connectors or {}) do
-    list = math.type(key) ~= nil
-    if not c.state or c.state:lower() == "running" then config = c.config or c.properties end
-  end
-  if not config then
+  local example = example_of(connectors or {})
+  if not example then
     error(("tests/promises/providers.lua does not describe %s, and the example world of its "
       .. "simulator has no running connector"):format(name), 0)
   end
-  config = copy(config)
-  config.name = nil
-  config["tasks.max"] = config["tasks.max"] or "1"
+  local config = {}
+  for key, value in pairs(example.config or example.properties) do config[key] = tostring(value) end
+  config.name, config["tasks.max"] = nil, "1"
   local options = known_options(name, { base_url = url, url = url, email = "somebody@example.com",
     environment = place:match "^(.-)/", cluster = place:match "[^/]+$", username = "somebody",
     password = credential, api_key = credential, api_secret = credential })
   local address = options.base_url and "base_url" or "url"
   options[address] = nil
-  return { address = address, place = place, list = list, options = options, config = config,
-           key = "connection.password" }
+  return { address = address, place = place, list = #connectors > 0, options = options,
+           config = config, key = "connection.password", offsets = example.offsets }
 end
 
 --- The provider of that name: as above, and its name. at: the simulator's addresses by provider;

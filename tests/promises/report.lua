@@ -52,10 +52,11 @@ local function judge(cells, pending)
   for _, cell in ipairs(cells) do
     local entry = pending_of(pending, cell.name)
     if entry and cell.fine then
-      cell.state, cell.why = "failed", "it is green: remove it from pending.txt"
+      cell.state, cell.why = "failed",
+        ("it is green: remove it from pending.txt (%s)"):format(entry.name)
     elseif entry then
       cell.state = "pending"
-      if os.getenv "PROMISES_VERBOSE" then print(("pending %s: %s"):format(cell.name, cell.why)) end
+      if os.getenv "PROMISES_VERBOSE" == "1" then print(("pending %s: %s"):format(cell.name, cell.why)) end
     else
       cell.state = cell.fine and "passed" or "failed"
     end

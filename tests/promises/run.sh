@@ -1,6 +1,7 @@
 # run.sh [--table] [KELP] [ROW…]: what kelp promises of each verb, at each provider, in each outcome
 # (matrix.lua): a line for each cell that is red, then the count. A cell that pending.txt lists may
 # be red, and must be. --table: the count by verb and provider, as a table, before it.
+# PROMISES_VERBOSE=1: what happened in the cells that are pending, too.
 # KELP_SCRIPTS=FOLDER is for the program under test only. Talks to loopback only.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
