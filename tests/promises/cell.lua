@@ -235,13 +235,23 @@ local function one_document(what, result)
   end
 end
 
+-- `kelp list` tells the name of every connector, whatever had to be hidden.
+local function all_listed(c)
+  expect_code("kelp list", c.listed, 0)
+  local found = {}
+  for _, entry in ipairs(kelp.json.decode(c.listed.out)) do found[entry.name or ""] = true end
+  for name in pairs(c.after.world) do
+    if not found[name] then error(("kelp list: %s is missing: %s"):format(name, c.listed.out), 0) end
+  end
+end
+
 function checks.json(c)
   one_document("the plan", c.planned)
   one_document("the run", c.ran)
-  if c.listed then expect_code("kelp list", c.listed, 0) end
   for what, result in pairs { ["undo"] = c.undone, ["runs show"] = c.shown, list = c.listed } do
     one_document(what, result)
   end
+  if c.listed then all_listed(c) end
 end
 
 function checks.canary(c)

@@ -14,7 +14,7 @@ providers.canaries = {
 }
 
 --- A secret that is also how the program's JSON goes on: hiding it everywhere would break that.
-providers.syntax = '","config":{"'
+providers.syntax = '","name":"'
 
 local credential = providers.canaries.credential
 
