@@ -205,6 +205,20 @@ function checks.undo(c)
   end
 end
 
+function checks.undo_plan(c)
+  local before = (c.after_again or c.after_resume).writes
+  if c.after_undo_plan.writes ~= before then error("the plan of undo sent a write", 0) end
+  local planned = effects.planned(kelp.json.decode(c.undo_planned.out))
+  local done, since = {}, #c.after_undo_plan.effects
+  for i = since + 1, #c.after_undo.effects do done[i - since] = c.after_undo.effects[i] end
+  same("effects", planned, effects.done(done, kelp.null))
+  if #planned > 0 then
+    expect_code("undo --plan", c.undo_planned, 3)
+  elseif c.undone.code == 0 then
+    expect_code("undo --plan", c.undo_planned, 0)
+  end
+end
+
 function checks.again(c)
   local said = c.again.said or {}
   local kind = c.verb.again ~= "nothing" and c.verb.again or nil
@@ -248,7 +262,8 @@ end
 function checks.json(c)
   one_document("the plan", c.planned)
   one_document("the run", c.ran)
-  for what, result in pairs { ["undo"] = c.undone, ["runs show"] = c.shown, list = c.listed } do
+  for what, result in pairs { ["undo --plan"] = c.undo_planned, undo = c.undone,
+      ["runs show"] = c.shown, ["kelp list"] = c.listed } do
     one_document(what, result)
   end
   if c.listed then all_listed(c) end
@@ -325,15 +340,18 @@ local function afterwards(c, path)
     c.after_again = on_stage:look()
   end
   if recorded then
-    applies.undo = true
+    applies.undo, applies.undo_plan = true, true
     c.shown = on_stage:kelp("first", "--output", "json", "runs", "show", "last")
+    c.undo_planned = on_stage:kelp("first", "--plan", "--output", "json", "undo", "last",
+      "--target", "subject")
+    c.after_undo_plan = on_stage:look()
     c.undone = on_stage:kelp("first", "--output", "json", "undo", "last", "--target", "subject")
     c.after_undo = on_stage:look()
   end
 end
 
 --- The promises, in the order in which they are told.
-cell.checks = { "can", "plan", "exit", "undo", "again", "resume", "json", "canary" }
+cell.checks = { "can", "plan", "exit", "undo_plan", "undo", "again", "resume", "json", "canary" }
 
 --- Carries out verb (matrix.verbs) at provider p in that outcome. about: { masks, stops }: whether
 --- the provider shows asterisks, and can stop a connector; the outcome "ok", which comes first,
