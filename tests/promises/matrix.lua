@@ -4,9 +4,9 @@
 --
 -- Outcomes: ok; refused (by what can be seen before anything is sent); denied (the server says 403
 -- to the write); done and lost (the answer to the first write is lost after, or before, it was
--- carried out); unknown (no write ever gets through, and nobody answers); nothing (there is nothing to change); masked (the connector has a secret, which
--- some providers show as asterisks); secret (the script gives one). A verb that a provider lacks
--- has one outcome: unsupported.
+-- carried out); unknown (no write ever gets through, and nobody answers); nothing (there is nothing
+-- to change); masked (the connector has a secret, which some providers show as asterisks); secret
+-- (the script gives one). A verb that a provider lacks has one outcome: unsupported.
 local matrix = {}
 
 matrix.outcomes = { "ok", "refused", "denied", "done", "lost", "unknown", "nothing", "masked",

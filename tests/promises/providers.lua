@@ -64,8 +64,8 @@ local function known_options(name, options)
     local unknown = not ok and tostring(why):match "unknown option '([%w_]+)'"
     if not unknown or options[unknown] == nil then
       if ok then return options end
-      error(("tests/promises/providers.lua does not describe %s, and its target cannot be guessed: %s")
-        :format(name, tostring(why)), 0)
+      error(("tests/promises/providers.lua does not describe %s, and its target cannot be "
+        .. "guessed: %s"):format(name, tostring(why)), 0)
     end
     options[unknown] = nil
   end

@@ -56,7 +56,9 @@ local function judge(cells, pending)
         ("it is green: remove it from pending.txt (%s)"):format(entry.name)
     elseif entry then
       cell.state = "pending"
-      if os.getenv "PROMISES_VERBOSE" == "1" then print(("pending %s: %s"):format(cell.name, cell.why)) end
+      if os.getenv "PROMISES_VERBOSE" == "1" then
+        print(("pending %s: %s"):format(cell.name, cell.why))
+      end
     else
       cell.state = cell.fine and "passed" or "failed"
     end

@@ -14,7 +14,8 @@ local quote = support.quote
 function stage.simulator(state, faults)
   local words = "--provisioning 0"
   if state then
-    words = words .. " --state " .. quote(support.write(support.path "state", kelp.json.encode(state)))
+    words = words .. " --state "
+      .. quote(support.write(support.path "state", kelp.json.encode(state)))
   end
   if faults then
     words = words .. " --faults " .. quote(support.write(support.path "faults",
