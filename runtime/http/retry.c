@@ -1,7 +1,6 @@
 #include "http/retry.h"
 
 #include "base/clock.h"
-#include "http/http_date.h"
 
 #include <math.h>
 #include <string.h>
@@ -95,10 +94,10 @@ static bool parse_date(const struct response *response, struct clock *clock, con
                        size_t size, double *seconds)
 {
     double wall = clock_wall(clock), then, now = wall;
-    if (!http_date_parse(text, size, wall, &then))
+    if (!transport_date(text, size, wall, &then))
         return false;
     const char *date = response_header(response, "Date", &size);
-    if (date == NULL || !http_date_parse(date, size, wall, &now))
+    if (date == NULL || !transport_date(date, size, wall, &now))
         now = wall;
     if (then - now > longest_sensible)
         return false;

@@ -115,6 +115,13 @@ void transfer_free(struct transfer *x); /* wipes the body; x itself is the owner
  * blanks; NULL when there is none. Not NUL-terminated: *size tells its end. */
 const char *response_header(const struct response *r, const char *name, size_t *size);
 
+/* Reads a date of an HTTP header (RFC 9110, section 5.6.7) in one of its three forms,
+ * without blanks around it, into seconds since 1970-01-01T00:00:00Z. A year of two
+ * digits is the one that lies at most 50 years after `wall`. False when the bytes are
+ * anything else, no day of the calendar, a year before 1583, or the second before
+ * 1970, which curl_getdate cannot tell from an error. */
+bool transport_date(const char *bytes, size_t size, double wall, double *seconds);
+
 /* The libcurl transport: one multi handle for the process. NULL when libcurl
  * cannot be initialised; *why then says what is missing. libcurl is first
  * initialised by the first call. */

@@ -5,7 +5,6 @@
  * The input is a status in two bytes, then header lines; what follows an empty line
  * is the body. */
 #include "base/clock.h"
-#include "http/http_date.h"
 #include "http/limiter.h"
 #include "http/retry.h"
 
@@ -26,7 +25,7 @@ static void check_date(const char *bytes, size_t size, double wall)
         return;
     memcpy(copy, bytes, size);
     double seconds;
-    if (http_date_parse(copy, size, wall, &seconds))
+    if (transport_date(copy, size, wall, &seconds))
         CHECK(seconds >= -62167219200.0 && seconds <= 253402300800.0 && size >= 24 && size <= 33);
     free(copy);
 }
