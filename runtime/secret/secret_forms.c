@@ -171,16 +171,15 @@ static bool add_base64(struct buffer *b, const char *label, const char *bytes, s
     return add_form(label, b->data + first, end - first);
 }
 
-static bool add_hexadecimal(struct buffer *b, const char *label, const char *bytes, size_t size,
-                            const char *digits)
+/* In lower case and in upper case. */
+static bool add_hexadecimal(struct buffer *b, const char *label, const char *bytes, size_t size)
 {
     buffer_clear(b);
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        char pair[] = { digits[c >> 4], digits[c & 15] };
-        if (!buffer_add(b, pair, sizeof pair))
-            return false;
-    }
+    if (!text_add_hexadecimal(b, bytes, size) || !add_form(label, b->data, b->size))
+        return false;
+    for (size_t i = 0; i < b->size; i++)
+        if (b->data[i] >= 'a')
+            b->data[i] = (char)(b->data[i] - 'a' + 'A');
     return add_form(label, b->data, b->size);
 }
 
@@ -189,9 +188,7 @@ static bool add_encodings(const char *label, const char *bytes, size_t size)
     struct buffer b;
     buffer_init(&b, SIZE_MAX);
     bool done = add_base64(&b, label, bytes, size, 0) && add_base64(&b, label, bytes, size, 1) &&
-                add_base64(&b, label, bytes, size, 2) &&
-                add_hexadecimal(&b, label, bytes, size, "0123456789abcdef") &&
-                add_hexadecimal(&b, label, bytes, size, "0123456789ABCDEF");
+                add_base64(&b, label, bytes, size, 2) && add_hexadecimal(&b, label, bytes, size);
     buffer_wipe(&b);
     return done;
 }
