@@ -1,5 +1,6 @@
 /* main: wires the options, the host, the simulator and the REPL together. */
 #include "base/buffer.h"
+#include "base/paths.h"
 #include "secret/log.h"
 #include "lua/script.h"
 #include "secret/hardening.h"
@@ -48,17 +49,6 @@ static void catch_interrupt(void)
     sigaction(SIGHUP, &action, NULL);
 }
 
-/* $XDG_STATE_HOME/kelp/history */
-static void history_path(struct buffer *path)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    buffer_init(path, 4096);
-    if (state != NULL && *state == '/')
-        buffer_printf(path, "%s/kelp/history", state);
-    else if (home != NULL && *home == '/')
-        buffer_printf(path, "%s/.local/state/kelp/history", home);
-}
-
 /* `help` of the module kelp, at the top, as a global of the prompt, unless a script has set
  * one. */
 static void offer_help(lua_State *L)
@@ -77,7 +67,8 @@ static int run_repl(lua_State *L, const struct options *o)
     offer_help(L);
     repl_greet(o->simulator);
     struct buffer path;
-    history_path(&path);
+    buffer_init(&path, 4096);
+    paths_add_state(&path, "history"); /* else there is none */
     int code = repl_run(L, path.size > 0 ? buffer_text(&path) : NULL);
     buffer_free(&path);
     return code;

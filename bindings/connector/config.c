@@ -1,6 +1,7 @@
 #include "connector/config.h"
 
 #include "base/buffer.h"
+#include "base/number.h"
 #include "secret/secret.h"
 #include "base/text.h"
 #include "lua/error.h"
@@ -76,16 +77,13 @@ static int fail(lua_State *L, const char *key, const char *why)
 /* Pushes a float as Kafka would write it: an integral one without a fraction. */
 static void push_float(lua_State *L, const char *key, double d)
 {
-    char text[64];
+    char text[NUMBER_TEXT];
     if (!isfinite(d))
         fail(L, key, "is not a finite number");
-    if (d == floor(d) && fabs(d) < 9007199254740992.0) {
+    if (d == floor(d) && fabs(d) < 9007199254740992.0)
         snprintf(text, sizeof text, "%.0f", d);
-    } else {
-        snprintf(text, sizeof text, "%.14g", d);
-        if (strtod(text, NULL) != d)
-            snprintf(text, sizeof text, "%.17g", d);
-    }
+    else
+        number_write(d, text);
     lua_pushstring(L, text);
 }
 

@@ -1,5 +1,6 @@
 #include "connector/target.h"
 
+#include "base/digest.h"
 #include "secret/keyring.h"
 #include "secret/secret.h"
 #include "base/text.h"
@@ -389,9 +390,7 @@ static void make_label(lua_State *L, struct target *t, int anchors)
 static void find_queue(lua_State *L, struct target *t)
 {
     if (t->http.authentication == AUTH_BEARER) {
-        uint64_t hash = 14695981039346656037u;
-        for (const char *c = secret_bytes(t->http.password); *c != '\0'; c++)
-            hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+        uint64_t hash = digest_quick(secret_bytes(t->http.password), secret_size(t->http.password));
         lua_pushfstring(L, "%s bearer %I", t->base_url, (LUAI_UACINT)hash);
     } else {
         bool anonymous = t->http.authentication == AUTH_NONE;

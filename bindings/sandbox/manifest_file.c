@@ -1,5 +1,7 @@
 #include "sandbox/manifest.h"
 
+#include "base/buffer.h"
+#include "base/file.h"
 #include "lua/json.h"
 #include "sandbox/manifest_private.h"
 
@@ -226,19 +228,14 @@ static void read_sections(struct reader *r, int manifest)
 /* Pushes the file's text. */
 static void push_file(lua_State *L, const char *path)
 {
-    luaL_Buffer text;
-    luaL_buffinit(L, &text);
-    char *room = luaL_prepbuffsize(&text, MAX_FILE);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        luaL_error(L, "%s", strerror(errno));
-    size_t size = fread(room, 1, MAX_FILE, file);
-    int failure = ferror(file) ? errno : 0;
-    bool whole = fgetc(file) == EOF;
-    fclose(file);
-    if (failure != 0 || !whole)
-        luaL_error(L, "%s", failure != 0 ? strerror(failure) : "it is too large");
-    luaL_pushresultsize(&text, size);
+    struct buffer text;
+    buffer_init(&text, MAX_FILE);
+    int failure = file_read(path, &text);
+    if (failure == 0)
+        lua_pushlstring(L, buffer_text(&text), text.size); /* if memory fails, it leaks, once */
+    buffer_free(&text);
+    if (failure != 0)
+        luaL_error(L, "%s", failure == EFBIG ? "it is too large" : strerror(failure));
 }
 
 /* Replaces the text at the top by the value that it stands for. */

@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/digest.h"
+#include "base/number.h"
 #include "secret/secret.h"
 #include "base/text.h"
 #include "connector/config.h"
@@ -175,6 +176,7 @@ static bool add_entry(const struct entry *e, struct buffer *out)
         return add_texts(e, out);
     if (!add_key(e, out))
         return false;
+    char number[NUMBER_TEXT];
     switch (e->type) {
     case LUA_TUSERDATA:
         return buffer_add_text(out, "{\"$secret\":") && text_add_json(out, e->text, e->size)
@@ -183,7 +185,7 @@ static bool add_entry(const struct entry *e, struct buffer *out)
         return buffer_add_text(out, e->flag ? "true" : "false");
     case LUA_TNUMBER:
         return e->is_integer ? add_integer(e->integer, out)
-                             : buffer_printf(out, "%.17g", e->number);
+                             : buffer_add(out, number, number_write(e->number, number));
     default:
         return buffer_add_text(out, "null");
     }

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/paths.h"
 #include "secret/log.h"
 #include "journal/journal.h"
 #include "options.h"
@@ -29,13 +30,9 @@ static struct journal *fail(struct journal_fault *fault, const char *format, con
     return NULL;
 }
 
-/* $XDG_STATE_HOME/kelp/runs, or the same in ~/.local/state. */
 static bool add_folder(struct buffer *path)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state != NULL && *state == '/')
-        return buffer_printf(path, "%s/kelp/runs", state);
-    return home != NULL && *home == '/' && buffer_printf(path, "%s/.local/state/kelp/runs", home);
+    return paths_add_state(path, "runs");
 }
 
 static const char *const no_place = "there is no place for the journal: HOME is not set "

@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include <nettle/base16.h>
 #include <nettle/hmac.h>
 #include <nettle/sha2.h>
 #include <string.h>
@@ -8,11 +9,7 @@ _Static_assert(DIGEST_SIZE == SHA256_DIGEST_SIZE, "a digest is one of SHA-256");
 
 static void write_text(const uint8_t *digest, char *text)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < DIGEST_SIZE; i++) {
-        text[2 * i] = digits[digest[i] >> 4];
-        text[2 * i + 1] = digits[digest[i] & 15];
-    }
+    base16_encode_update(text, DIGEST_SIZE, digest);
     text[2 * DIGEST_SIZE] = '\0';
 }
 

@@ -2,6 +2,8 @@
 
 #include "base/buffer.h"
 
+#include <nettle/base16.h>
+#include <nettle/base64.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -246,23 +248,20 @@ bool text_add_plain_pair(struct buffer *out, const char *key, size_t key_size, c
 
 bool text_add_base64(struct buffer *out, const char *bytes, size_t size)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *s = (const unsigned char *)bytes;
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t bits = (uint32_t)s[i] << 16;
-        if (left > 1)
-            bits |= (uint32_t)s[i + 1] << 8;
-        if (left > 2)
-            bits |= s[i + 2];
-        char group[] = { alphabet[bits >> 18], alphabet[bits >> 12 & 63],
-                         left > 1 ? alphabet[bits >> 6 & 63] : '=',
-                         left > 2 ? alphabet[bits & 63] : '=' };
-        if (!buffer_add(out, group, sizeof group))
-            return false;
-    }
-    return !out->overflowed;
+    if (size > SIZE_MAX / 2 || !buffer_reserve(out, BASE64_ENCODE_RAW_LENGTH(size)))
+        return false;
+    base64_encode_raw(out->data + out->size, size, (const uint8_t *)bytes);
+    buffer_cut(out, out->size + BASE64_ENCODE_RAW_LENGTH(size));
+    return true;
+}
+
+bool text_add_hexadecimal(struct buffer *out, const char *bytes, size_t size)
+{
+    if (size > SIZE_MAX / 2 || !buffer_reserve(out, BASE16_ENCODE_LENGTH(size)))
+        return false;
+    base16_encode_update(out->data + out->size, size, (const uint8_t *)bytes);
+    buffer_cut(out, out->size + BASE16_ENCODE_LENGTH(size));
+    return true;
 }
 
 bool text_add_printable(struct buffer *out, const char *bytes, size_t size)

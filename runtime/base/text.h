@@ -41,6 +41,9 @@ bool text_add_plain_pair(struct buffer *out, const char *key, size_t key_size, c
 /* Adds the bytes in Base64 with padding (RFC 4648 section 4). */
 bool text_add_base64(struct buffer *out, const char *bytes, size_t size);
 
+/* Adds two lower-case digits for each byte. */
+bool text_add_hexadecimal(struct buffer *out, const char *bytes, size_t size);
+
 /* Adds bytes from elsewhere so that a terminal shows them and obeys none of
  * them: control characters other than newline and tab become \xNN, and so do
  * bytes that are not UTF-8 and the C1 controls U+0080..U+009F. */

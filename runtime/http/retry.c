@@ -1,7 +1,6 @@
 #include "http/retry.h"
 
 #include "base/clock.h"
-#include "http/http_date.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,31 +28,6 @@ static bool says(const struct response *response, const char *phrase)
     return false;
 }
 
-/* Kafka Connect's words for "the workers are busy with themselves, ask later". */
-static bool says_rebalance(const struct response *response)
-{
-    static const char *const phrases[] = {
-        "stale configuration",       "no known leader",           "conflicting operation",
-        "a rebalance is expected",   "rebalance is in progress",  "rebalance in progress",
-        "a rebalance is underway",   "a rebalance was underway",  "worker rebalance",
-    };
-    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
-        if (says(response, phrases[i]))
-            return true;
-    return false;
-}
-
-/* 409 is at least three things. A name may be quoted in the text, so "already
- * exists" comes first: the connector may be called "rebalance". */
-static enum outcome classify_conflict(const struct response *response)
-{
-    if (says(response, "already exists"))
-        return OUTCOME_REFUSED;
-    if (says_rebalance(response) || says(response, "rebalance"))
-        return OUTCOME_REJECTED;
-    return OUTCOME_AMBIGUOUS;
-}
-
 static enum outcome classify_status(const struct response *response)
 {
     long status = response->status;
@@ -61,21 +35,19 @@ static enum outcome classify_status(const struct response *response)
         return OUTCOME_DONE;
     if (status == 429)
         return OUTCOME_REJECTED;
-    if (status == 409)
-        return classify_conflict(response);
-    /* A worker that tells at what it was when a request's time was up has taken the
-     * request, and may still carry it out. */
-    if (status == 500 && says_rebalance(response) && !says(response, "request timed out"))
-        return OUTCOME_REJECTED;
-    if (status == 408 || status >= 500 || status < 200)
+    if (status == 408 || status == 409 || status >= 500 || status < 200)
         return OUTCOME_AMBIGUOUS;
     return OUTCOME_REFUSED;
 }
 
-enum outcome retry_classify(const struct response *response)
+enum outcome retry_classify(const struct response *response, const struct response_rule *rules)
 {
-    if (response->fault == FAULT_NONE)
+    if (response->fault == FAULT_NONE) {
+        for (; rules != NULL && rules->status != 0; rules++)
+            if (rules->status == response->status && says(response, rules->text))
+                return rules->outcome;
         return classify_status(response);
+    }
     /* As if the server had refused for its limits: it comes back when there is room. */
     if (response->fault == FAULT_SCARCE && response->sent == SENT_NO)
         return OUTCOME_REJECTED;
@@ -122,10 +94,10 @@ static bool parse_date(const struct response *response, struct clock *clock, con
                        size_t size, double *seconds)
 {
     double wall = clock_wall(clock), then, now = wall;
-    if (!http_date_parse(text, size, wall, &then))
+    if (!transport_date(text, size, wall, &then))
         return false;
     const char *date = response_header(response, "Date", &size);
-    if (date == NULL || !http_date_parse(date, size, wall, &now))
+    if (date == NULL || !transport_date(date, size, wall, &now))
         now = wall;
     if (then - now > longest_sensible)
         return false;
@@ -167,7 +139,13 @@ struct retry_policy retry_policy_default(void)
 static double full_jitter(struct clock *clock, double base, double cap, int doublings)
 {
     double most = ldexp(base, doublings < 60 ? doublings : 60);
-    return clock_fraction(clock) * (most < cap ? most : cap);
+    double wait = clock_fraction(clock) * (most < cap ? most : cap);
+    return wait < least_wait ? least_wait : wait;
+}
+
+double retry_backoff(const struct retry_policy *policy, struct clock *clock, int n)
+{
+    return full_jitter(clock, policy->base, policy->cap, n);
 }
 
 /* Why another try cannot end differently or is not wanted, or NULL. */
@@ -199,10 +177,10 @@ static const char *reason(enum outcome outcome, const struct response *response)
     if (response->fault == FAULT_SCARCE)
         return "too few file descriptors";
     if (outcome == OUTCOME_REJECTED)
-        return response->status == 429 ? "rate limit" : "rebalance";
+        return response->status == 429 ? "rate limit" : "the server asks to try later";
     if (outcome == OUTCOME_NOT_SENT)
         return "could not be sent";
-    return response->fault == FAULT_NONE ? "server failure" : "lost answer";
+    return response->fault == FAULT_NONE ? "server failure" : "lost response";
 }
 
 struct retry_decision retry_decide(const struct retry_policy *policy, struct clock *clock,
@@ -235,13 +213,11 @@ struct retry_decision retry_decide(const struct retry_policy *policy, struct clo
         return d;
     }
     if (hinted && hint > 0)
-        d.wait = hint * (1 + 0.1 * clock_fraction(clock));
+        d.wait = fmax(hint * (1 + 0.1 * clock_fraction(clock)), least_wait);
     else if (throttled)
         d.wait = full_jitter(clock, policy->throttle_base, policy->throttle_cap, past->throttles);
     else
-        d.wait = full_jitter(clock, policy->base, policy->cap, past->attempts);
-    if (d.wait < least_wait)
-        d.wait = least_wait;
+        d.wait = retry_backoff(policy, clock, past->attempts);
     if (policy->deadline > 0 && past->elapsed + d.wait > policy->deadline) {
         d.why = "the deadline would pass";
         return d;

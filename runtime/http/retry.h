@@ -17,7 +17,16 @@ enum outcome {
     OUTCOME_AMBIGUOUS  /* it may have been done, or may still be */
 };
 
-enum outcome retry_classify(const struct response *response);
+/* What a text in the body of a response means, where its status alone does not tell.
+ * Rules stand in an array that a rule of status 0 ends; the first one that fits counts. */
+struct response_rule {
+    long status;
+    const char *text; /* in any case; looked for in the first 64 KiB of the body */
+    enum outcome outcome;
+};
+
+/* `rules`: those of the service that was asked, or NULL: the status alone decides. */
+enum outcome retry_classify(const struct response *response, const struct response_rule *rules);
 
 struct retry_policy {
     int attempts;         /* sends that count, the first one included */
@@ -29,6 +38,11 @@ struct retry_policy {
 
 /* 4 attempts; 0.25 s doubling to 20 s; 1 s doubling to 60 s; 15 min; 5 min. */
 struct retry_policy retry_policy_default(void);
+
+/* Seconds to wait after the n-th failure in a row, from 0: evenly distributed below
+ * `base` doubled n times, at most `cap`, never less than 0.01. The one formula of
+ * every wait that no server has named. */
+double retry_backoff(const struct retry_policy *policy, struct clock *clock, int n);
 
 /* What has gone before; the caller keeps it for each exchange, from zero. */
 struct retry_past {

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct response_rule; /* of http/retry.h */
 struct secret;
 
 enum authentication { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
@@ -45,6 +46,7 @@ struct request {
     struct buffer url;         /* absolute; already percent-encoded */
     struct buffer body;        /* JSON; may hold opened secrets, wiped on free */
     bool has_body;             /* an empty body is still sent as one when true */
+    const struct response_rule *rules; /* what its responses mean; not looked at here */
     bool repeatable;           /* may reach the server more than once */
     double timeout;            /* seconds for the whole transfer */
 };
@@ -112,6 +114,13 @@ void transfer_free(struct transfer *x); /* wipes the body; x itself is the owner
 /* The value of the last header of that name (any case), without surrounding
  * blanks; NULL when there is none. Not NUL-terminated: *size tells its end. */
 const char *response_header(const struct response *r, const char *name, size_t *size);
+
+/* Reads a date of an HTTP header (RFC 9110, section 5.6.7) in one of its three forms,
+ * without blanks around it, into seconds since 1970-01-01T00:00:00Z. A year of two
+ * digits is the one that lies at most 50 years after `wall`. False when the bytes are
+ * anything else, no day of the calendar, a year before 1583, or the second before
+ * 1970, which curl_getdate cannot tell from an error. */
+bool transport_date(const char *bytes, size_t size, double wall, double *seconds);
 
 /* The libcurl transport: one multi handle for the process. NULL when libcurl
  * cannot be initialised; *why then says what is missing. libcurl is first

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "journal/journal_file.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -71,57 +73,10 @@ static char *join(const char *folder, const char *name, const char *suffix)
     return asprintf(&path, "%s/%s%s", folder, name, suffix) < 0 ? NULL : path;
 }
 
-/* A name is on disk when its folder was synced. */
-static int sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int error = fsync(fd) == 0 ? 0 : errno;
-    close(fd);
-    return error;
-}
-
-/* The mode is set apart from the making, so that no umask takes part. */
-static int make_folder(const char *folder, const char *parent)
-{
-    if (mkdir(folder, 0700) < 0)
-        return errno == EEXIST ? 0 : errno;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int error = fchmod(fd, 0700) == 0 ? 0 : errno;
-    close(fd);
-    return error != 0 ? error : sync_folder(parent);
-}
-
-static int make_folders(char *folder)
-{
-    for (char *at = folder + 1;; at++) {
-        if (*at != '/' && *at != '\0')
-            continue;
-        char end = *at;
-        *at = '\0';
-        struct stat status;
-        int error = 0;
-        if (stat(folder, &status) < 0) {
-            char *slash = strrchr(folder, '/');
-            char parent[PATH_MAX] = ".";
-            if (slash != NULL)
-                snprintf(parent, sizeof parent, "%.*s", slash == folder ? 1 : (int)(slash - folder),
-                         folder);
-            error = errno == ENOENT ? make_folder(folder, parent) : errno;
-        }
-        *at = end;
-        if (error != 0 || end == '\0')
-            return error;
-    }
-}
-
 static bool find_folder(struct journal_paths *p, char *folder, bool make,
                         struct journal_fault *fault)
 {
-    int error = make ? make_folders(folder) : 0;
+    int error = make ? file_make_folders(folder) : 0;
     if (error != 0)
         return journal_fail_errno(fault, error, "cannot make the folder", folder);
     p->folder = realpath(folder, NULL);
@@ -292,6 +247,6 @@ bool journal_files_remove(const struct journal_paths *p, struct journal_fault *f
         if (unlink(all[i]) < 0 && errno != ENOENT)
             return journal_fail_errno(fault, errno, "cannot remove", all[i]);
     }
-    int error = sync_folder(p->folder);
+    int error = file_sync_folder(p->folder);
     return error == 0 || journal_fail_errno(fault, error, "cannot remove", p->database);
 }

@@ -1,12 +1,10 @@
-#define _GNU_SOURCE /* asprintf */
 #include "lua/history.h"
 
 #include "base/buffer.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,41 +12,20 @@
 
 enum { MAX_FILE = 64 * 1024 * 1024 };
 
-static int make_folders(const char *path)
+static int make_folder_of(const char *path)
 {
-    char *copy = strdup(path);
-    if (copy == NULL)
-        return ENOMEM;
-    int why = 0;
-    for (char *slash = strchr(copy + 1, '/'); why == 0 && slash != NULL;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
-            why = errno;
-        *slash = '/';
-    }
-    free(copy);
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path)
+        return 0;
+    char *folder = strndup(path, (size_t)(slash - path));
+    int why = folder == NULL ? ENOMEM : file_make_folders(folder);
+    free(folder);
     return why;
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
+static int append(const char *path, const char *bytes, size_t size)
 {
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
-/* Writes bytes to the file that `flags` say how to open. */
-static int write_file(const char *path, int flags, const char *bytes, size_t size)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0600);
     if (fd < 0)
         return errno;
     struct stat about;
@@ -57,31 +34,9 @@ static int write_file(const char *path, int flags, const char *bytes, size_t siz
     if (fstat(fd, &about) != 0 || (S_ISREG(about.st_mode) && fchmod(fd, 0600) != 0))
         why = errno;
     if (why == 0)
-        why = write_all(fd, bytes, size);
+        why = file_write_all(fd, bytes, size);
     if (close(fd) != 0 && why == 0)
         why = errno;
-    return why;
-}
-
-static int read_file(const char *path, struct buffer *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    char chunk[16384];
-    int why = 0;
-    for (;;) {
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            why = errno;
-        else if (n > 0 && !buffer_add(out, chunk, (size_t)n))
-            why = EFBIG;
-        if (n <= 0 || why != 0)
-            break;
-    }
-    close(fd);
     return why;
 }
 
@@ -98,21 +53,6 @@ static void unescape(char *line)
     *out = '\0';
 }
 
-/* A session that adds between the reading and the rename loses that line. */
-static int replace(const char *path, const char *bytes, size_t size)
-{
-    char *beside = NULL;
-    if (asprintf(&beside, "%s.%ld", path, (long)getpid()) < 0)
-        return ENOMEM;
-    int why = write_file(beside, O_TRUNC, bytes, size);
-    if (why == 0 && rename(beside, path) != 0)
-        why = errno;
-    if (why != 0)
-        unlink(beside);
-    free(beside);
-    return why;
-}
-
 static size_t count_lines(const struct buffer *text)
 {
     size_t count = 0;
@@ -126,7 +66,7 @@ int history_read(const char *path, size_t keep, void (*each)(void *data, const c
 {
     struct buffer text;
     buffer_init(&text, MAX_FILE);
-    int why = read_file(path, &text);
+    int why = file_read(path, &text);
     if (why != 0 || text.size == 0) {
         buffer_free(&text);
         return why == ENOENT ? 0 : why;
@@ -136,7 +76,8 @@ int history_read(const char *path, size_t keep, void (*each)(void *data, const c
     for (size_t skip = lines; skip > keep; skip--)
         at = (char *)memchr(at, '\n', (size_t)(stop - at)) + 1;
     if (lines > keep + keep / 4)
-        why = replace(path, at, (size_t)(stop - at));
+        /* A session that adds a line meanwhile loses it. */
+        why = file_replace(path, at, (size_t)(stop - at));
     /* What follows the last newline is not whole: a full disk cut it off. */
     for (; at < stop && (end = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = end + 1) {
         *end = '\0';
@@ -161,9 +102,9 @@ int history_add(const char *path, const char *statement)
             buffer_add_char(&line, *c);
     }
     buffer_add_char(&line, '\n');
-    int why = line.overflowed ? ENOMEM : make_folders(path);
+    int why = line.overflowed ? ENOMEM : make_folder_of(path);
     if (why == 0)
-        why = write_file(path, O_APPEND, line.data, line.size);
+        why = append(path, line.data, line.size);
     buffer_free(&line);
     return why;
 }

@@ -1,7 +1,8 @@
 #include "lua/json_write.h"
 
-#include "secret/secret.h"
+#include "base/number.h"
 #include "base/text.h"
+#include "secret/secret.h"
 #include "lua/json.h"
 #include "lua/json_bytes.h"
 #include "lua/secret_value.h"
@@ -192,20 +193,6 @@ static void put_integer(struct state *s, lua_Integer value)
     put(s, at, (size_t)(digits + sizeof digits - at));
 }
 
-/* The locale may have a decimal point of its own, of several bytes even. */
-static size_t fix_point(char *text, size_t size)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < size; i++) {
-        bool point = strchr("0123456789+-e", text[i]) == NULL;
-        if (!point)
-            text[kept++] = text[i];
-        else if (kept == 0 || text[kept - 1] != '.')
-            text[kept++] = '.';
-    }
-    return kept;
-}
-
 static void put_float(struct state *s, lua_Number value)
 {
     if (value != value)
@@ -217,14 +204,12 @@ static void put_float(struct state *s, lua_Number value)
         put_integer(s, integer);
         return;
     }
-    char text[64];
-    int n = snprintf(text, sizeof text, "%.14g", value);
+    char text[NUMBER_TEXT];
     /* 2^63 with 17 digits would read as an integer that is a little smaller. */
     if (value == 0x1p63)
-        n = snprintf(text, sizeof text, "%.18e", value);
-    else if (strtod(text, NULL) != value)
-        n = snprintf(text, sizeof text, "%.17g", value);
-    put(s, text, fix_point(text, (size_t)n));
+        put(s, "9.223372036854775808e+18", 24);
+    else
+        put(s, text, number_write(value, text));
 }
 
 /* What is at `index`, which may be relative. Errors name s->place. */

@@ -1,6 +1,7 @@
 #include "lua/repl.h"
 
 #include "base/buffer.h"
+#include "base/terminal.h"
 #include "secret/log.h"
 #include "secret/secret.h"
 #include "lua/completion.h"
@@ -18,10 +19,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { HISTORY_SIZE = 1000, DEFAULT_COLUMNS = 80, MAX_STATEMENT = 16 * 1024 * 1024 };
+enum { HISTORY_SIZE = 1000, MAX_STATEMENT = 16 * 1024 * 1024 };
 
 /* libedit asks for the prompt as a char *, and does not write to it. */
 static char first_prompt[] = "kelp> ", next_prompt[] = "   .. ";
@@ -53,10 +53,8 @@ static char *prompt(EditLine *editor)
 
 static int columns_of_terminal(void)
 {
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return DEFAULT_COLUMNS;
-    return size.ws_col;
+    int columns = terminal_columns(STDOUT_FILENO);
+    return columns > 0 ? columns : TERMINAL_DEFAULT_COLUMNS;
 }
 
 /* Ctrl-C at the prompt: it arrives as a character, see open_editor. The line is
@@ -357,7 +355,7 @@ void repl_greet(bool simulated)
 
 int repl_run(lua_State *L, const char *history_path)
 {
-    struct repl r = {.L = L, .values = {LUA_NOREF, DEFAULT_COLUMNS}, .history_path = history_path};
+    struct repl r = {.L = L, .values = {LUA_NOREF, TERMINAL_DEFAULT_COLUMNS}, .history_path = history_path};
     buffer_init(&r.statement, MAX_STATEMENT);
     int code = evaluate_open(L, &r.values);
     if (code == 0) {

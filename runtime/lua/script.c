@@ -1,6 +1,8 @@
 #include "lua/script.h"
 
 #include "base/buffer.h"
+#include "base/file.h"
+#include "base/paths.h"
 #include "secret/log.h"
 #include "lua/embedded.h"
 #include "lua/state.h"
@@ -67,19 +69,12 @@ static int push_arguments(lua_State *L, const struct options *o)
     return n > 0 ? n : 0;
 }
 
-/* $XDG_CONFIG_HOME/kelp/commands/NAME.lua, if it is there. */
+/* The user's own commands/NAME.lua, if it is there. */
 static bool own_command(struct buffer *path, const char *name)
 {
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     buffer_init(path, 4096);
-    if (config != NULL && *config == '/')
-        buffer_add_text(path, config);
-    else if (home != NULL && *home == '/')
-        buffer_printf(path, "%s/.config", home);
-    else
-        return false;
-    buffer_printf(path, "/kelp/commands/%s.lua", name);
-    return !path->overflowed && access(buffer_text(path), F_OK) == 0;
+    return paths_add_config(path, "commands/") && buffer_add_text(path, name)
+           && buffer_add_text(path, ".lua") && access(buffer_text(path), F_OK) == 0;
 }
 
 static void list_commands(struct buffer *out)
@@ -119,19 +114,6 @@ static int load_command(lua_State *L, const char *name)
     return report_load(L);
 }
 
-/* The bytes of a script, for its digest; nothing when it cannot be read again. */
-static void read_file(const char *path, struct buffer *out)
-{
-    char piece[16384];
-    size_t n;
-    FILE *f = fopen(path, "re");
-    buffer_init(out, 64 * 1024 * 1024);
-    while (f != NULL && (n = fread(piece, 1, sizeof piece, f)) > 0)
-        buffer_add(out, piece, n);
-    if (f != NULL)
-        fclose(f);
-}
-
 /* Says in the journal, or compares with it, what is run. [-0, +0, e] */
 static void describe(lua_State *L, struct session *jn, const struct options *o)
 {
@@ -148,7 +130,8 @@ static void describe(lua_State *L, struct session *jn, const struct options *o)
         buffer_init(&code, 4096);
         buffer_printf(&code, "kelp %s %s", KELP_VERSION, name);
     } else {
-        read_file(name, &code);
+        buffer_init(&code, 64 * 1024 * 1024);
+        (void)file_read(name, &code); /* without its digest when it cannot be read again */
     }
     lua_pushlstring(L, buffer_text(&code), code.size);
     buffer_free(&code);

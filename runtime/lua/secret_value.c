@@ -1,6 +1,7 @@
 #include "lua/secret_value.h"
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "secret/command.h"
 #include "secret/keyring.h"
 #include "secret/log.h"
@@ -122,19 +123,9 @@ static const char *read_private(const char *path, struct buffer *out)
         fault = "belongs to another user";
     else if ((st.st_mode & 077) != 0)
         fault = "can be read or written by others (chmod 600 it)";
-    char piece[4096];
-    while (fault == NULL) {
-        ssize_t n = read(fd, piece, sizeof piece);
-        if (n == 0)
-            break;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            fault = strerror(errno);
-        else if (!buffer_add(out, piece, (size_t)n))
-            fault = "is too large";
-    }
-    explicit_bzero(piece, sizeof piece);
+    int error = fault == NULL ? file_read_descriptor(fd, out) : 0;
+    if (error != 0)
+        fault = error == EFBIG ? "is too large" : strerror(error);
     close(fd);
     return fault;
 }

@@ -1,8 +1,9 @@
 #include "lua/state.h"
 
 #include "base/clock.h"
-#include "secret/log.h"
 #include "base/pool.h"
+#include "base/terminal.h"
+#include "secret/log.h"
 #include "http/exchange.h"
 #include "journal/journal.h"
 #include "http/transport.h"
@@ -22,7 +23,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct state {
@@ -137,10 +137,9 @@ static void set_settings(lua_State *L, const struct options *o)
     lua_pushstring(L, o->json_output ? "json" : "text");
     lua_setfield(L, -2, "output");
     /* Tables fit the terminal; whoever reads a pipe gets them whole. */
-    struct winsize window;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 &&
-        window.ws_col > 0)
-        lua_pushinteger(L, window.ws_col);
+    int columns = terminal_columns(STDOUT_FILENO);
+    if (columns > 0)
+        lua_pushinteger(L, columns);
     else
         lua_pushboolean(L, 0);
     lua_setfield(L, -2, "width");

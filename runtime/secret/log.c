@@ -2,21 +2,21 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "secret/secret.h"
+#include "base/file.h"
+#include "base/terminal.h"
 #include "base/text.h"
+#include "secret/secret.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 64 * 1024, PROGRESS_MAX_BYTES = 4096, DEFAULT_COLUMNS = 80 };
+enum { LINE_MAX_BYTES = 64 * 1024, PROGRESS_MAX_BYTES = 4096 };
 
 static const char erase_line[] = "\r\033[K";
 
@@ -60,26 +60,6 @@ int log_level_of(const char *name)
 bool log_enabled(enum log_level level)
 {
     return level != LOG_NONE && level <= sink.level;
-}
-
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n >= 0) {
-            bytes += n;
-            size -= (size_t)n;
-        } else if (errno == EAGAIN) {
-            /* Another process made the descriptor non-blocking, as a shared
-             * terminal allows it to. */
-            struct pollfd p = { .fd = fd, .events = POLLOUT };
-            if (poll(&p, 1, -1) < 0 && errno != EINTR)
-                return errno;
-        } else if (errno != EINTR) {
-            return errno;
-        }
-    }
-    return 0;
 }
 
 /* Takes `text` without a trailing newline, redacted, harmless to a terminal. */
@@ -166,9 +146,9 @@ static void write_line(enum log_level level, const char *text, size_t size)
     sink.mid_line = false;
     done = done && add_progress(&line);
     if (done)
-        (void)write_all(sink.fd, line.data, line.size);
+        (void)file_write_all(sink.fd, line.data, line.size);
     else
-        (void)write_all(sink.fd, "kelp: out of memory\n", sizeof "kelp: out of memory\n" - 1);
+        (void)file_write_all(sink.fd, "kelp: out of memory\n", sizeof "kelp: out of memory\n" - 1);
     buffer_wipe(&message);
     buffer_wipe(&line);
 }
@@ -196,17 +176,12 @@ void log_line(enum log_level level, const char *format, ...)
     errno = saved;
 }
 
-static size_t columns(int fd)
-{
-    struct winsize w;
-    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : DEFAULT_COLUMNS;
-}
-
 /* Fills the live line with one row of the text: what wraps cannot be taken down
  * again. Characters are counted as one column each. */
 static void fit_progress(struct buffer *text)
 {
-    size_t room = columns(sink.fd) - 1, end = 0;
+    int columns = terminal_columns(sink.fd);
+    size_t room = (size_t)(columns > 0 ? columns : TERMINAL_DEFAULT_COLUMNS) - 1, end = 0;
     for (; end < text->size && end < sizeof sink.progress - 1; end++) {
         if (((unsigned char)text->data[end] & 0xc0) != 0x80 && room-- == 0)
             break;
@@ -238,7 +213,7 @@ void log_progress(const char *text)
     if (clean(&message, text, strlen(text)))
         fit_progress(&message);
     if ((!shown || sink.mid_line || buffer_add_text(&line, erase_line)) && add_progress(&line))
-        (void)write_all(sink.fd, line.data, line.size); /* as in write_line */
+        (void)file_write_all(sink.fd, line.data, line.size); /* as in write_line */
     buffer_wipe(&message);
     buffer_wipe(&line);
 }
@@ -248,14 +223,14 @@ void log_progress(const char *text)
 static int write_around_progress(int fd, const char *bytes, size_t size)
 {
     if (size == 0 || !isatty(fd))
-        return write_all(fd, bytes, size);
+        return file_write_all(fd, bytes, size);
     bool progress = sink.progress[0] != '\0';
     if (progress && !sink.mid_line)
-        (void)write_all(sink.fd, erase_line, sizeof erase_line - 1); /* as in write_line */
-    int failure = write_all(fd, bytes, size);
+        (void)file_write_all(sink.fd, erase_line, sizeof erase_line - 1); /* as in write_line */
+    int failure = file_write_all(fd, bytes, size);
     sink.mid_line = bytes[size - 1] != '\n';
     if (progress && !sink.mid_line)
-        (void)write_all(sink.fd, sink.progress, strlen(sink.progress));
+        (void)file_write_all(sink.fd, sink.progress, strlen(sink.progress));
     return failure;
 }
 

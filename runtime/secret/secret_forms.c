@@ -1,6 +1,7 @@
 #include "secret/secret_forms.h"
 
 #include "base/buffer.h"
+#include "base/digest.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -8,14 +9,6 @@
 enum { FIRST_BUCKET_BITS = 10, MOST_BUCKET_BITS = 24, SHORT_BITS = 18 };
 
 struct forms forms;
-
-static uint32_t hash(const char *bytes, size_t size)
-{
-    uint32_t h = UINT32_C(2166136261);
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ (unsigned char)bytes[i]) * UINT32_C(16777619);
-    return h ^ h >> 15;
-}
 
 static uint32_t short_bit(const char *bytes, size_t size)
 {
@@ -112,7 +105,7 @@ static struct form *find(const char *bytes, size_t size)
 {
     if (forms.bucket_count == 0)
         return NULL;
-    uint32_t content = hash(bytes, size);
+    uint32_t content = (uint32_t)digest_quick(bytes, size);
     struct form *f = forms.by_content[content & (forms.bucket_count - 1)];
     while (f != NULL && (f->content != content || f->size != size ||
                          memcmp(f->bytes, bytes, size) != 0))
@@ -128,8 +121,7 @@ static struct form *make_form(const char *label, const char *bytes, size_t size)
         free(f);
         return NULL;
     }
-    *f = (struct form){ .prefix = forms_hash(bytes), .content = hash(bytes, size),
-                        .size = size, .label = label };
+    *f = (struct form){ .prefix = forms_hash(bytes), .content = (uint32_t)digest_quick(bytes, size), .size = size, .label = label };
     memcpy(f->bytes, bytes, size);
     insert(f);
     mark_blocks(bytes);
@@ -171,16 +163,15 @@ static bool add_base64(struct buffer *b, const char *label, const char *bytes, s
     return add_form(label, b->data + first, end - first);
 }
 
-static bool add_hexadecimal(struct buffer *b, const char *label, const char *bytes, size_t size,
-                            const char *digits)
+/* In lower case and in upper case. */
+static bool add_hexadecimal(struct buffer *b, const char *label, const char *bytes, size_t size)
 {
     buffer_clear(b);
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        char pair[] = { digits[c >> 4], digits[c & 15] };
-        if (!buffer_add(b, pair, sizeof pair))
-            return false;
-    }
+    if (!text_add_hexadecimal(b, bytes, size) || !add_form(label, b->data, b->size))
+        return false;
+    for (size_t i = 0; i < b->size; i++)
+        if (b->data[i] >= 'a')
+            b->data[i] = (char)(b->data[i] - 'a' + 'A');
     return add_form(label, b->data, b->size);
 }
 
@@ -189,9 +180,7 @@ static bool add_encodings(const char *label, const char *bytes, size_t size)
     struct buffer b;
     buffer_init(&b, SIZE_MAX);
     bool done = add_base64(&b, label, bytes, size, 0) && add_base64(&b, label, bytes, size, 1) &&
-                add_base64(&b, label, bytes, size, 2) &&
-                add_hexadecimal(&b, label, bytes, size, "0123456789abcdef") &&
-                add_hexadecimal(&b, label, bytes, size, "0123456789ABCDEF");
+                add_base64(&b, label, bytes, size, 2) && add_hexadecimal(&b, label, bytes, size);
     buffer_wipe(&b);
     return done;
 }

@@ -2,6 +2,7 @@
 #include "simulator/simulator_models.h"
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "lua/embedded.h"
 #include "lua/json.h"
 
@@ -12,7 +13,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -119,35 +119,10 @@ static int open_world(lua_State *L)
     return 0;
 }
 
-/* An errno value, ENOENT among them; the buffer's limit shows as EFBIG. */
-static int read_file(const char *path, struct buffer *into)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int error = 0;
-    char piece[65536];
-    for (;;) {
-        ssize_t n = read(fd, piece, sizeof piece);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            error = errno;
-        if (n <= 0)
-            break;
-        if (!buffer_add(into, piece, (size_t)n)) {
-            error = EFBIG;
-            break;
-        }
-    }
-    close(fd);
-    return error;
-}
-
 /* The specification itself, or the file that it names. */
 static bool read_faults(const char *faults, struct buffer *into, char **why)
 {
-    int error = strchr(faults, '=') == NULL ? read_file(faults, into)
+    int error = strchr(faults, '=') == NULL ? file_read(faults, into)
                 : buffer_add_text(into, faults) ? 0 : ENOMEM;
     if (error != 0)
         explain(why, "%s: %s", faults, strerror(error));
@@ -161,7 +136,7 @@ struct models *models_new(const struct simulator_options *o, char **why)
     buffer_init(&state, JSON_MAX_TEXT);
     bool given = false;
     if (o->state != NULL) {
-        int error = read_file(o->state, &state);
+        int error = file_read(o->state, &state);
         if (error != 0 && error != ENOENT) {
             explain(why, "%s: %s", o->state, strerror(error));
             buffer_wipe(&state);
@@ -340,55 +315,6 @@ static int save_world(lua_State *L)
     return 1;
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return fsync(fd) != 0 ? errno : 0;
-}
-
-/* A rename lasts only once the folder is on disk. */
-static int sync_folder(char *path)
-{
-    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int error = fsync(fd) != 0 ? errno : 0;
-    close(fd);
-    return error;
-}
-
-/* Through a file beside it, so that a reader finds the old bytes or the new
- * ones. Readable by the owner alone: a state holds secrets. */
-static int replace_file(const char *path, const char *bytes, size_t size)
-{
-    char *temporary = NULL;
-    if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
-        return ENOMEM;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int error = fd < 0 ? errno : 0;
-    if (fd >= 0) {
-        error = write_all(fd, bytes, size);
-        if (close(fd) != 0 && error == 0)
-            error = errno;
-        if (error == 0 && rename(temporary, path) != 0)
-            error = errno;
-        if (error != 0)
-            unlink(temporary);
-        else
-            error = sync_folder(temporary);
-    }
-    free(temporary);
-    return error;
-}
-
 bool models_save(struct models *m, double now, const char *file, char **why)
 {
     *why = NULL;
@@ -404,7 +330,7 @@ bool models_save(struct models *m, double now, const char *file, char **why)
     }
     size_t size = 0;
     const char *text = lua_tolstring(L, -1, &size);
-    int error = replace_file(file, text, size);
+    int error = file_replace(file, text, size);
     if (error != 0)
         explain(why, "%s: %s", file, strerror(error));
     return error == 0;

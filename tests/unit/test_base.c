@@ -1,6 +1,9 @@
 /* The lowest storey: buffer, text, clock, secret, log. */
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/number.h"
+#include "base/paths.h"
 #include "secret/log.h"
 #include "secret/secret.h"
 #include "base/text.h"
@@ -20,8 +23,95 @@
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+
+/* --- file, paths, number --- */
+
+static char folder[] = "/tmp/kelp-base-XXXXXX";
+
+static void files_are_replaced_and_read_whole(void **state)
+{
+    (void)state;
+    char path[200];
+    char *bytes = malloc(100000);
+    struct buffer b;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a/b", folder);
+    assert_int_equal(file_replace(path, "x", 1), ENOENT);
+    snprintf(path, sizeof path, "%s/a/b/c", folder);
+    assert_int_equal(file_make_folders(path), 0);
+    assert_int_equal(file_make_folders(path), 0);
+    assert_int_equal(file_make_folders("/"), 0);
+    snprintf(path, sizeof path, "%s/a/b/c/file", folder);
+    for (int i = 0; i < 100000; i++)
+        bytes[i] = (char)i;
+    assert_int_equal(file_replace(path, "old", 3), 0);
+    assert_int_equal(file_replace(path, bytes, 100000), 0);
+    assert_int_equal(file_make_folders(path), 0); /* what is there is not looked at */
+    buffer_init(&b, 100000);
+    assert_int_equal(file_read(path, &b), 0);
+    assert_int_equal(b.size, 100000);
+    assert_memory_equal(b.data, bytes, 100000);
+    buffer_free(&b);
+    buffer_init(&b, 99999);
+    assert_int_equal(file_read(path, &b), EFBIG);
+    buffer_free(&b);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(file_read(path, &b), ENOENT);
+    for (char *slash; (slash = strrchr(path, '/')) != NULL && strlen(path) > strlen(folder);)  {
+        *slash = '\0';
+        assert_int_equal(rmdir(path), 0); /* nothing else was left in it */
+    }
+    free(bytes);
+}
+
+static void paths_follow_the_environment(void **state)
+{
+    (void)state;
+    struct buffer b;
+    buffer_init(&b, 100);
+    setenv("XDG_CONFIG_HOME", "/x", 1);
+    setenv("XDG_STATE_HOME", "relative", 1);
+    setenv("HOME", "/h", 1);
+    assert_true(paths_add_config(&b, "a.lua") && buffer_add_char(&b, ' ') &&
+                paths_add_state(&b, "runs"));
+    assert_string_equal(buffer_text(&b), "/x/kelp/a.lua /h/.local/state/kelp/runs");
+    unsetenv("XDG_CONFIG_HOME");
+    unsetenv("HOME");
+    assert_false(paths_add_config(&b, "a.lua"));
+    buffer_free(&b);
+}
+
+static void floats_have_the_fewest_digits(void **state)
+{
+    (void)state;
+    char text[NUMBER_TEXT];
+    assert_int_equal(number_write(0.1, text), 3);
+    assert_string_equal(text, "0.1");
+    number_write(1.0 / 3, text);
+    assert_string_equal(text, "0.33333333333333331");
+    number_write(-1e300, text);
+    assert_string_equal(text, "-1e+300");
+}
+
+static void bytes_become_base64_and_hexadecimal(void **state)
+{
+    (void)state;
+    struct buffer b;
+    buffer_init(&b, 12);
+    assert_true(text_add_base64(&b, "", 0));
+    assert_true(text_add_base64(&b, "\xff\xfe", 2));
+    assert_true(text_add_hexadecimal(&b, "\x00\xab", 2));
+    assert_string_equal(buffer_text(&b), "//4=00ab");
+    assert_false(text_add_base64(&b, "12345", 5));
+    assert_string_equal(buffer_text(&b), "//4=00ab");
+    buffer_free(&b);
+}
 
 /* --- buffer --- */
 
@@ -686,6 +776,10 @@ static void progress_spares_an_unfinished_line(void **state)
 int main(void)
 {
     const struct CMUnitTest buffer[] = {
+        cmocka_unit_test(files_are_replaced_and_read_whole),
+        cmocka_unit_test(paths_follow_the_environment),
+        cmocka_unit_test(floats_have_the_fewest_digits),
+        cmocka_unit_test(bytes_become_base64_and_hexadecimal),
         cmocka_unit_test(buffer_grows_and_ends_with_nul),
         cmocka_unit_test(buffer_stops_exactly_at_its_limit),
         cmocka_unit_test(buffer_knows_how_far_it_was_used),
