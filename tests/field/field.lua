@@ -182,6 +182,25 @@ function Field:kelp(words, what)
   return noted(self, words, r)
 end
 
+--- Runs a text of the shell; "$KELP" is the program, the words are "$@". Returns as kelp does.
+function Field:shell(text, words, what)
+  local out, err, quoted, env = support.path "out", support.path "err", {}, {}
+  for name, value in pairs(environment(self, what and what.env)) do
+    env[#env + 1] = name .. "=" .. quote(value)
+  end
+  for i, word in ipairs(words or {}) do quoted[i] = quote(word) end
+  local start = now()
+  local _, how, code = os.execute(("env -i PATH=\"$PATH\" HOME=%s KELP=%s %s timeout -s KILL 20 sh -c %s sh %s >%s 2>%s")
+    :format(quote(support.folder()), quote(support.program), table.concat(env, " "), quote(text),
+      table.concat(quoted, " "), quote(out), quote(err)))
+  return noted(self, { text, table.unpack(words or {}) }, { how = how, code = code,
+    out = support.read(out), err = support.read(err), seconds = now() - start })
+end
+
+--- The path of a library that is built for the rows, for LD_PRELOAD: "preload" (hosts: here.invalid
+--- is this machine, under the name of another), "fast" (time goes by faster, see fast.c).
+function Field.library(name) return ("%s/%s.so"):format(os.getenv "FIELD_FOLDER", name) end
+
 -- Every script has these.
 local BEGINNING = [[local kelp = require "kelp"; local QUICK = { ]] .. Field.QUICK .. [[ }; ]]
   .. [[local function with(o) for k, v in pairs(QUICK) do if o[k] == nil then o[k] = v end end ]]

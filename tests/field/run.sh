@@ -22,9 +22,12 @@ trap 'exit 130' INT TERM
 TMPDIR=$FIELD_FOLDER XDG_STATE_HOME=$FIELD_FOLDER/state
 export TMPDIR XDG_STATE_HOME
 
-if ! ${CC:-cc} -std=gnu17 -O1 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags lua5.4) \
-    -o "$FIELD_FOLDER/server" "$here/server.c" "$here/../faults/wire.c" $(pkg-config --libs lua5.4); then
-    echo "field: the server cannot be built" >&2
+cc="${CC:-cc} -std=gnu17 -O1 -g -Wall -Wextra -Werror -pthread"
+if ! $cc $(pkg-config --cflags lua5.4) -o "$FIELD_FOLDER/server" "$here/server.c" \
+    "$here/../faults/wire.c" $(pkg-config --libs lua5.4) ||
+    ! $cc -shared -fPIC -o "$FIELD_FOLDER/preload.so" "$here/../faults/preload.c" -ldl ||
+    ! $cc -shared -fPIC -o "$FIELD_FOLDER/fast.so" "$here/fast.c"; then
+    echo "field: the server and the libraries cannot be built" >&2
     exit 2
 fi
 

@@ -59,7 +59,7 @@ local target = connect()
 print(try(function() return target:%s end))]]):format(call))
     t:matches("output", r.out, "^unsupported\t[^\n]*2%.8")
     t:equal("writes sent", #s:writes(), 0)
-    t:equal("requests for what is not there", s:count "* /(stop|offsets)", 0)
+    t:equal("requests for what is not there", s:count "* /stop$" + s:count "* /offsets", 0)
   end
 end
 
@@ -158,7 +158,7 @@ local target = connect()
 for i = 1, 10 do
   target:create("n-" .. i, { ["connector.class"] = "FileStreamSink", topics = "a", file = "/tmp/" .. i })
 end
-print(#target:list { name = "n-*" })]]
+print(#target:list(function(c) return c.name:find "^n%-" end))]]
   t:exited(r, 0)
   t:has("output", r.out, "10\n")
 end
