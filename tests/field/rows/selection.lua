@@ -314,7 +314,7 @@ local TRACES = [[connectors = (function() local all = {}
 
 local function traces(t)
   t:worker(TRACES)
-  local r = t:kelp { "list", "connect" }
+  local r = t:kelp({ "list", "connect" }, { seconds = 8 })
   t:exited(r, 0)
   t:matches("the table", r.out, "c%-0040[^\n]*Connection refused by db%.shop%.example")
   t:lacks("the table", r.out, "java.net")
@@ -326,14 +326,14 @@ local function traces(t)
 end
 
 local function show_table(t)
-  local r = t:lua [[
+  local r = t:lua([[
 local trace = "java.lang.IllegalStateException: first\nCaused by: java.io.IOException: no space\n"
   .. ("\tat org.example.Frame.call(Frame.java:1)\n"):rep(24000)
 local rows = {}
 for i = 1, 5000 do rows[i] = { name = "c-" .. i, state = "failed", error = trace } end
 local start = os.clock()
 local text = kelp.show.table(rows, { "name", "state", "error" })
-print(os.clock() - start, #text)]]
+print(os.clock() - start, #text)]], { seconds = 8 })
   t:exited(r, 0)
   local seconds, size = r.out:match "^(%S+)\t(%d+)"
   t:check(seconds and tonumber(seconds) < 1.5, "it took %s s", seconds)
