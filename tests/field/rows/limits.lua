@@ -41,6 +41,9 @@ end
 -- `write` has no good answer, and is never done: `how` is what becomes of it.
 local LOST = "{ drop = true }"
 local FAILED = [[{ status = 503, body = '{"error_code":503,"message":"later"}' }]]
+-- Three times not done, and said so; then lost.
+local REBALANCE = [[{ drop = times "w" % 4 == 0, status = 409, body = json.encode { error_code = 409,
+  message = "Cannot complete request because of a conflicting operation (e.g. worker rebalance)" } }]]
 local CUT = [[{ status = 200, body = '{"name":"c-0' }]]
 
 local function budget(write, call, how)
@@ -49,7 +52,7 @@ local function budget(write, call, how)
 if r.method == %q then return %s end]]):format(write, how or LOST))
     local r = t:lua(([[
 local target = connect { attempts = 4, circuit = 1000 }
-print(try(function() return %s end))]]):format(call))
+print(try(function() return %s end))]]):format(call), { seconds = 8 })
     t:lacks("output", r.out, "ok\n")
     local sent = s:count(write .. " .")
     t:check(sent >= 2 and sent <= 4, "it was sent %d times", sent)
@@ -150,6 +153,30 @@ end]])
   t:check(r.seconds < 8, "it took %.1f s", r.seconds)
 end
 
+-- So do coroutines that cannot be closed for want of memory.
+local function restricted_coroutines(t)
+  local path = t.support.write(t.support.path "script.lua", [[
+local keep = {}
+while true do
+  local co = coroutine.create(function() for i = #keep + 1, 1e9 do keep[i] = coroutine.create(print) end end)
+  coroutine.resume(co)
+  pcall(coroutine.close, co)
+end]])
+  local r = t:kelp { "--restricted", "--memory-limit", "16", "--time-limit", "2", path }
+  t:check(r.how == "exit" and r.code ~= 0 and r.code < 128, "it ended by %s %d", r.how, r.code)
+  t:lacks("standard error", r.err, "unprotected")
+  t:check(r.seconds < 8, "it took %.1f s", r.seconds)
+end
+
+-- Ten seconds of computing end a restricted script, whatever it hits meanwhile.
+local function restricted_computes(t)
+  local path = t.support.write(t.support.path "script.lua",
+    [[while true do pcall(string.rep, "x", 1 << 40) end]])
+  local r = t:kelp({ "--restricted", "--memory-limit", "16", path }, { seconds = 16 })
+  t:check(r.how == "exit" and r.code ~= 0 and r.code < 128, "it ended by %s %d", r.how, r.code)
+  t:lacks("standard error", r.err, "unprotected")
+end
+
 local function read_only(field)
   return function(t)
     t:worker(many(1))
@@ -168,22 +195,29 @@ end
 
 -- ---- tasks without end ----
 
-local function endless(signal, code)
-  return function(t)
-    local b = t:start { t:file [[
+local COUNTED = [[
 local count = 0
-while true do
-  kelp.async(function() kelp.sleep(1000) end)
-  count = count + 1
-  if count == 20000 then io.stderr:write "many\n" end
-end]] }
-    b:await "many"
+local function counted() count = count + 1; if count == 5000 then io.stderr:write "many\n" end end
+]]
+local STARTS_TWO = COUNTED .. [[
+local function f() counted(); kelp.async(f); kelp.async(f) end
+f()]]
+local TAKES_NO_NOTICE = COUNTED .. [[
+local function f() while true do pcall(kelp.sleep, 0.01); counted(); kelp.async(f) end end
+f()]]
+local LOOP = COUNTED .. [[
+while true do counted(); kelp.async(function() kelp.sleep(1000) end) end]]
+
+local function endless(signal, text)
+  return function(t)
+    local b = t:start { t:file(text) }
+    t:check(b:await "many", "it did not begin")
     local start = t.now()
     b:signal(signal)
-    local ended = b:ends(6)
+    local ended = b:ends(5)
     t:check(ended and t.now() - start < 2, "it did not end within a second: %.1f s", t.now() - start)
     local r = b:wait(0)
-    if ended then t:exited(r, code) end
+    if ended then t:exited(r, 130) end
   end
 end
 
@@ -486,6 +520,12 @@ local rows = {
   { id = "F2i", title = "one budget: update, cut off", run = budget("PUT",
     [[target:update("c-01", { topics = "b" })]], CUT) },
   { id = "F2j", title = "one budget: restart, 503", run = budget("POST", [[target:restart "c-01"]], FAILED) },
+  { id = "F2k", title = "one budget: create, rebalances and lost answers", run = budget("POST",
+    [[target:create("new", { ["connector.class"] = "org.example.SinkConnector", topics = "a" })]], REBALANCE) },
+  { id = "F2l", title = "one budget: update, rebalances and lost answers", run = budget("PUT",
+    [[target:update("c-01", { topics = "b" })]], REBALANCE) },
+  { id = "F2m", title = "one budget: delete, rebalances and lost answers", run = budget("DELETE",
+    [[target:delete "c-01"]], REBALANCE) },
   { id = "F2e", title = "one deadline", run = deadline },
   { id = "F3a", title = "an empty file among the journals", run = early "" },
   { id = "F3b", title = "the beginning of a journal", run = early "SQLite format 3\0" },
@@ -493,8 +533,13 @@ local rows = {
   { id = "F4a", title = "--restricted: the memory limit again and again", run = restricted_loop },
   { id = "F4b", title = "the same within coroutines and handlers", run = restricted_wrapped },
   { id = "F4c", title = "--restricted: the memory is full at the time limit", run = restricted_full },
-  { id = "F5a", title = "tasks without end: SIGTERM", run = endless("TERM", 130) },
-  { id = "F5b", title = "tasks without end: Ctrl-C", run = endless("INT", 130) },
+  { id = "F4d", title = "--restricted: coroutines and full memory", run = restricted_coroutines },
+  { id = "F4e", title = "--restricted: ten seconds of computing at the memory limit",
+    run = restricted_computes },
+  { id = "F5a", title = "tasks that start tasks: SIGTERM", run = endless("TERM", STARTS_TWO) },
+  { id = "F5b", title = "tasks that start tasks: Ctrl-C", run = endless("INT", STARTS_TWO) },
+  { id = "F5c", title = "tasks that take no notice: SIGTERM", run = endless("TERM", TAKES_NO_NOTICE) },
+  { id = "F5d", title = "a loop that starts tasks: SIGTERM", run = endless("TERM", LOOP) },
   { id = "F6a", title = "--restricted: can.merge is read-only", run = read_only "merge" },
   { id = "F6b", title = "--restricted: can.stop is read-only", run = read_only "stop" },
   { id = "F7", title = "--sim and the log: two threads", run = two_threads },

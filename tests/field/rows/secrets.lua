@@ -67,6 +67,22 @@ local function plan_structure(t)
   t:equal("new", write.changes and write.changes[1] and write.changes[1].new, "postgres-admin")
 end
 
+-- It can be worked with, too.
+local function common_word_written(t)
+  local s = with_password(t, "postgres")
+  local r = t:lua [[
+local target = connect()
+local c = target:list()[1]
+print(try(c.pause, c))
+print(try(target.resume, target, "postgres-sink"))
+print(try(target.update, target, "postgres-sink", { topics = "postgres" }))]]
+  t:has("output", r.out, "ok\nok\nok\n")
+  t:equal("writes sent", #s:writes(), 3)
+  local shown = t:kelp { "runs", "show", "last" }
+  t:has("runs show", shown.out, "postgres-sink")
+  t:lacks("runs show", shown.out, "<secret")
+end
+
 local function from_environment(t)
   t:worker [[connectors = { ["postgres-sink"] = { config = { topics = "postgres" } } }]]
   local r = t:lua([[
@@ -360,6 +376,7 @@ local rows = {
   { id = "D1g", title = "a plan in JSON keeps its words", run = plan_structure },
   { id = "D1h", title = "a secret of the environment that is a common word", run = from_environment },
   { id = "D1i", title = "a secret is hidden where it is the value", run = long_one },
+  { id = "D1j", title = "a connector with a common password is written to", run = common_word_written },
   { id = "D2f", title = "keys that are typed PASSWORD, all of them", run = typed_keys },
   { id = "D2g", title = "a plan of a create with one", run = sent_in_clear },
   { id = "D3f", title = "the rest of an address stays readable", run = value_rest_shown },
