@@ -14,7 +14,7 @@ local function without_expand(t)
   local r = listed(t)
   t:exited(r, 0)
   t:has("output", r.out, "a=running,b=failed,c=paused\n")
-  t:check(s:count() <= 1 + 1 + 6, "%d requests", s:count())
+  t:check(s:count() <= 1 + 2 + 6, "%d requests", s:count())
   local filtered = t:kelp { "--output", "json", "list", "connect", "--state", "paused" }
   t:exited(filtered, 0)
   local list = t:json("output", filtered.out)
