@@ -142,22 +142,18 @@ end
 -- The memory stays full, so that there is none for the error at the end either. Where it ends is
 -- chance: several runs.
 local FULL = [[
-local keep, n = {}, 0
-local function fill() while true do n = n + 1; keep[n] = coroutine.create(print) end end
+local keep = {}
 while true do
-  pcall(fill)
-  for _ = 1, 50 do
-    local ok, co = pcall(coroutine.create, fill)
-    if ok then
-      coroutine.resume(co)
-      pcall(coroutine.close, co)
-    end
-  end
+  local co = coroutine.create(function()
+    for i = #keep + 1, 1e9 do keep[i] = coroutine.create(print) end
+  end)
+  coroutine.resume(co)
+  pcall(coroutine.close, co)
 end]]
 
 local function restricted_full(t)
   local path = t.support.write(t.support.path "script.lua", FULL)
-  for _ = 1, 8 do
+  for _ = 1, 14 do
     local r = t:kelp { "--restricted", "--memory-limit", "16", "--time-limit", "0.5", path }
     t:check(r.how == "exit" and r.code ~= 0 and r.code < 128, "it ended by %s %d", r.how, r.code)
     t:lacks("standard error", r.err, "unprotected")
