@@ -121,7 +121,7 @@ bool journal_paths_find(struct journal_paths *p, const char *path, bool make,
     return journal_fail(fault, JOURNAL_MEMORY, "out of memory");
 }
 
-/* --- who else can reach it --- */
+/* --- access of others --- */
 
 const char *journal_network_name(unsigned long type)
 {

@@ -4,7 +4,7 @@
 #ifndef KELP_JOURNAL_JOURNAL_INDEX_H
 #define KELP_JOURNAL_JOURNAL_INDEX_H
 
-#include "journal/journal.h"
+#include "journal/journal_types.h"
 
 struct journal_mark {
     uint64_t hash; /* of the key */

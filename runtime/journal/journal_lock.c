@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "journal/journal_file.h"
+#include "journal/journal_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,17 +1,14 @@
 /* What is written: operations, their attempts, and recorded values. */
-#include "journal/journal_private.h"
+#include "journal/journal_op.h"
 
 #include "base/clock.h"
+#include "journal/journal_handle.h"
+#include "journal/journal_private.h"
+#include "journal/journal_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool journal_no_such(struct journal *j, int64_t op)
-{
-    return journal_fail(&j->fault, JOURNAL_CLASH, "the journal has no operation %lld",
-                        (long long)op);
-}
 
 /* NULL, with the reason in j->fault, when it cannot become that. */
 static struct journal_mark *check_state(struct journal *j, int64_t op, enum journal_state to)
@@ -94,10 +91,10 @@ static bool check_known(struct journal *j, const struct journal_op *op, const ch
 enum { SHORTEST_SHARED = 64, LONGEST_SHARED = 1 << 16 }; /* bytes of a request */
 
 /* What stands for a request that an entry of this process holds already, or NULL. */
-static const char *find_lately(const struct journal *j, const char *request, size_t size)
+static const char *find_recent(const struct journal *j, const char *request, size_t size)
 {
-    for (size_t i = 0; i < JOURNAL_LATELY; i++) {
-        const struct journal_lately *l = &j->lately[i];
+    for (size_t i = 0; i < JOURNAL_RECENT; i++) {
+        const struct journal_recent *l = &j->recent[i];
         if (l->text.size == size && l->same[0] != '\0' && memcmp(l->text.data, request, size) == 0)
             return l->same;
     }
@@ -106,9 +103,9 @@ static const char *find_lately(const struct journal *j, const char *request, siz
 
 /* Remembers the request of the entry that was just written. It is no loss when there
  * is no memory for that. */
-static void note_lately(struct journal *j, const char *request, size_t size)
+static void note_recent(struct journal *j, const char *request, size_t size)
 {
-    struct journal_lately *l = &j->lately[j->next_lately++ % JOURNAL_LATELY];
+    struct journal_recent *l = &j->recent[j->next_recent++ % JOURNAL_RECENT];
     buffer_clear(&l->text);
     l->same[0] = '\0';
     if (buffer_add(&l->text, request, size))
@@ -123,13 +120,13 @@ static bool write_intent(struct journal *j, int64_t op, enum journal_state state
     if (size < SHORTEST_SHARED || size > LONGEST_SHARED)
         return write_entry(j, op, state, in, &no_outcome);
     struct journal_intent shared = *in;
-    const char *same = find_lately(j, in->request, size);
+    const char *same = find_recent(j, in->request, size);
     if (same != NULL)
         shared.request = same;
     if (!write_entry(j, op, state, &shared, &no_outcome))
         return false;
     if (same == NULL)
-        note_lately(j, in->request, size);
+        note_recent(j, in->request, size);
     return true;
 }
 

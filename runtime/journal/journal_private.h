@@ -1,4 +1,6 @@
-/* journal_private: what the files of the journal share, for them alone. */
+/* journal_private: what the files of the journal share, for them alone, from the lowest
+ * to the highest: journal_handle, journal_sql, journal_read, journal_commit, journal_op.
+ * Each calls only those before it. */
 #ifndef KELP_JOURNAL_JOURNAL_PRIVATE_H
 #define KELP_JOURNAL_JOURNAL_PRIVATE_H
 
@@ -7,6 +9,7 @@
 #include "journal/journal_file.h"
 #include "journal/journal_index.h"
 #include "journal/journal_schema.h"
+#include "journal/journal_types.h"
 
 enum { LARGEST_TEXTS = 1 << 28 }; /* bytes in the texts of one row */
 
@@ -16,13 +19,13 @@ enum journal_statement {
     SQL_VALUE_GET, SQL_RUN_WRITE, SQL_ENTRY_WRITE, SQL_ATTEMPT_WRITE, SQL_VALUE_WRITE, SQL_COUNT
 };
 
-/* A request that was recorded lately. Many operations of a run ask for the same, and
+/* A request that was recorded recently. Many operations of a run ask for the same, and
  * the entries of all but the first hold JOURNAL_SAME and the number of that one's. */
-struct journal_lately {
+struct journal_recent {
     struct buffer text;
     char same[24]; /* empty: there is none */
 };
-enum { JOURNAL_LATELY = 4, JOURNAL_SAME = '=' }; /* no JSON text begins so */
+enum { JOURNAL_RECENT = 4, JOURNAL_SAME = '=' }; /* no JSON text begins so */
 
 struct journal {
     sqlite3 *db;
@@ -35,14 +38,14 @@ struct journal {
     bool begun;              /* a transaction is open */
     bool under_way;          /* the run's row says so for this pass */
     bool open;               /* the run's row says that the log belongs to it */
-    bool cramped;            /* the database could not grow: only outcomes are taken */
+    bool database_full;            /* the database could not grow: only outcomes are taken */
     struct journal_fault fault;
     struct journal_run run;
     struct buffer run_texts, op_texts, key_texts; /* the last: of journal_find_hashed */
     unsigned char secret[DIGEST_SIZE];
     struct journal_index index;
-    struct journal_lately lately[JOURNAL_LATELY];
-    unsigned next_lately;    /* where the next one goes, modulo JOURNAL_LATELY */
+    struct journal_recent recent[JOURNAL_RECENT];
+    unsigned next_recent;    /* where the next one goes, modulo JOURNAL_RECENT */
     int64_t changes;         /* ever made: entries, attempts, values, and of the run's row */
     int64_t run_changes;     /* of the run's row alone */
     int64_t entries;         /* the number of the last */
@@ -53,6 +56,8 @@ struct journal {
     int64_t wal_room;        /* bytes of the log that are allocated on disk */
 };
 
+/* --- journal_handle --- */
+
 /* Once, before the first journal: a child must see that none is its own. False:
  * no memory. */
 bool journal_watch_forks(void);
@@ -61,21 +66,20 @@ bool journal_watch_forks(void);
 bool journal_readable(struct journal *j);
 bool journal_writable(struct journal *j);
 
-/* Opens the transaction unless it is open. */
-bool journal_begin(struct journal *j);
-
 /* From here on nothing is written. All return false: with what SQLite said, with
  * an errno, for damage that was found, and for the reason in j->fault. */
 bool journal_die(struct journal *j, int rc);
 bool journal_die_errno(struct journal *j, int error, const char *what, const char *path);
 bool journal_die_damaged(struct journal *j, const char *why);
-bool journal_lay_to_rest(struct journal *j);
+bool journal_stop_writing(struct journal *j);
+
+/* --- journal_sql --- */
 
 /* Runs one of BEGIN, COMMIT, ROLLBACK. */
 bool journal_run_plain(struct journal *j, enum journal_statement which);
 
-/* A statement that reads, with its parameter bound. NULL: the journal died. Whoever
- * steps it through journal_row ends with journal_reset. */
+/* A statement that reads, with its parameter bound. NULL: the journal died. After
+ * the last journal_row comes journal_reset. */
 sqlite3_stmt *journal_read(struct journal *j, enum journal_statement which);
 sqlite3_stmt *journal_read_number(struct journal *j, enum journal_statement which, int64_t number);
 sqlite3_stmt *journal_read_text(struct journal *j, enum journal_statement which, const char *text);
@@ -86,7 +90,7 @@ void journal_reset(sqlite3_stmt *statement);
 
 /* Adds a text of a row to `to`, NUL included, and where it begins there to `at`:
  * SIZE_MAX for NULL. False: no memory, the journal died. */
-bool journal_take_text(struct journal *j, sqlite3_stmt *statement, int column, struct buffer *to,
+bool journal_copy_text(struct journal *j, sqlite3_stmt *statement, int column, struct buffer *to,
                        size_t *at);
 
 /* Writes a row, sealed, in the transaction that is open. `types` says what follows:
@@ -97,16 +101,7 @@ bool journal_write(struct journal *j, enum journal_statement which, const char *
 /* Writes the run's row as j->run and the rest have it. */
 bool journal_write_run(struct journal *j);
 
-/* Room in the log for what is staged, for so many bytes more and for the outcomes
- * of all that is under way. */
-bool journal_reserve(struct journal *j, int64_t bytes);
-
-/* Commits what is staged. */
-bool journal_commit_staged(struct journal *j);
-
-/* Brings the log into the database (SQLITE_CHECKPOINT_…). */
-bool journal_checkpoint(struct journal *j, int mode);
-int journal_count_frames(void *context, sqlite3 *db, const char *name, int frames);
+/* --- journal_read --- */
 
 #define JOURNAL_IS(state) (1u << (state))
 
@@ -132,12 +127,20 @@ bool journal_read_run(struct journal *j);
  * from what was there before. */
 bool journal_load(struct journal *j);
 
-int journal_disconnect(struct journal *j); /* what sqlite3_close returns */
-void journal_free(struct journal *j);      /* must be disconnected */
+/* --- journal_commit --- */
 
-/* As journal_open_readonly, without the check from end to end. `alone`: other readers
- * are kept out as well. */
-struct journal *journal_open_light(const struct journal_options *options, bool alone,
-                                   struct journal_fault *fault);
+/* Opens the transaction unless it is open. */
+bool journal_begin(struct journal *j);
+
+/* Room in the log for what is staged, for so many bytes more and for the outcomes
+ * of all that is under way. */
+bool journal_reserve(struct journal *j, int64_t bytes);
+
+/* Commits what is staged. */
+bool journal_commit_staged(struct journal *j);
+
+/* Brings the log into the database (SQLITE_CHECKPOINT_…). */
+bool journal_checkpoint(struct journal *j, int mode);
+int journal_count_frames(void *context, sqlite3 *db, const char *name, int frames);
 
 #endif

@@ -1,5 +1,8 @@
 /* What is read: operations from their entries, all entries when a journal is opened,
  * and recorded values. */
+#include "journal/journal_read.h"
+
+#include "journal/journal_handle.h"
 #include "journal/journal_private.h"
 
 #include <stdlib.h>
@@ -33,6 +36,12 @@ static bool state_of(const char *name, enum journal_state *state)
 
 /* --- operations --- */
 
+bool journal_no_such(struct journal *j, int64_t op)
+{
+    return journal_fail(&j->fault, JOURNAL_CLASH, "the journal has no operation %lld",
+                        (long long)op);
+}
+
 /* The texts of an operation while its entries are read, the last one first. */
 enum { KEY, VERB, TARGET, CONNECTOR, PLACE, DIGEST, REQUEST, PRE_IMAGE, REMOTE_ID, RESULT, ERROR,
        TEXTS };
@@ -44,18 +53,18 @@ struct reading {
     bool contents; /* of the entry that holds them, and before it, nothing else is told */
 };
 
-static bool take(struct journal *j, sqlite3_stmt *s, struct reading *r, int first, int end)
+static bool read_texts(struct journal *j, sqlite3_stmt *s, struct reading *r, int first, int end)
 {
     enum { FIRST_TEXT = 4 }; /* the column */
     for (int i = first; i < end; i++) {
         if (r->at[i] == SIZE_MAX
-            && !journal_take_text(j, s, FIRST_TEXT + i, r->texts, &r->at[i]))
+            && !journal_copy_text(j, s, FIRST_TEXT + i, r->texts, &r->at[i]))
             return false;
     }
     return true;
 }
 
-static bool take_entry(struct journal *j, sqlite3_stmt *s, struct reading *r, bool last)
+static bool read_entry(struct journal *j, sqlite3_stmt *s, struct reading *r, bool last)
 {
     enum journal_state state;
     struct journal_op *op = r->op;
@@ -66,13 +75,13 @@ static bool take_entry(struct journal *j, sqlite3_stmt *s, struct reading *r, bo
         return true;
     if (op->ended == 0 && (JOURNAL_IS(state) & JOURNAL_UNDER_WAY) == 0)
         op->ended = sqlite3_column_double(s, 2);
-    if (!take(j, s, r, REMOTE_ID, ERROR) || (last && !take(j, s, r, ERROR, TEXTS)))
+    if (!read_texts(j, s, r, REMOTE_ID, ERROR) || (last && !read_texts(j, s, r, ERROR, TEXTS)))
         return false;
     if ((JOURNAL_IS(state) & JOURNAL_WITH_CONTENTS) == 0)
         return true;
     r->contents = true;
     op->intended = sqlite3_column_double(s, 2);
-    return take(j, s, r, KEY, REMOTE_ID);
+    return read_texts(j, s, r, KEY, REMOTE_ID);
 }
 
 static bool read_entries(struct journal *j, int64_t last, struct reading *r)
@@ -82,7 +91,7 @@ static bool read_entries(struct journal *j, int64_t last, struct reading *r)
         int found = s == NULL ? -1 : journal_row(j, s);
         if (found <= 0)
             return found == 0 && journal_die_damaged(j, "an entry is missing");
-        bool fine = take_entry(j, s, r, n == last);
+        bool fine = read_entry(j, s, r, n == last);
         int64_t previous = sqlite3_column_int64(s, 0);
         journal_reset(s);
         if (!fine)
@@ -106,7 +115,7 @@ static void point(const struct reading *r)
 }
 
 /* Puts the request itself in the place of what says which entry holds it. */
-static bool take_request(struct journal *j, struct reading *r, int64_t last)
+static bool resolve_request(struct journal *j, struct reading *r, int64_t last)
 {
     if (r->at[REQUEST] == SIZE_MAX)
         return true;
@@ -120,7 +129,7 @@ static bool take_request(struct journal *j, struct reading *r, int64_t last)
     int found = s == NULL ? -1 : journal_row(j, s);
     if (found <= 0)
         return found == 0 && journal_die_damaged(j, "a request is missing");
-    bool fine = journal_take_text(j, s, 0, r->texts, &r->at[REQUEST]);
+    bool fine = journal_copy_text(j, s, 0, r->texts, &r->at[REQUEST]);
     journal_reset(s);
     if (!fine)
         return false;
@@ -140,7 +149,7 @@ static bool read_op(struct journal *j, int64_t id, struct buffer *texts, struct 
     for (int i = 0; i < TEXTS; i++)
         r.at[i] = SIZE_MAX;
     buffer_clear(texts);
-    if (!read_entries(j, mark->last, &r) || !take_request(j, &r, mark->last))
+    if (!read_entries(j, mark->last, &r) || !resolve_request(j, &r, mark->last))
         return false;
     point(&r);
     if (op->key == NULL || op->verb == NULL || op->target == NULL || op->digest == NULL)
@@ -260,6 +269,51 @@ bool journal_load(struct journal *j)
     }
     j->durable_entries = j->entries;
     return found == 0 && load_counts(j);
+}
+
+/* --- the run --- */
+
+static bool run_state_of(const char *name, enum journal_run_state *state)
+{
+    for (int i = 0; i <= JOURNAL_REVERTED; i++) {
+        if (name != NULL && strcmp(name, journal_run_state_name((enum journal_run_state)i)) == 0) {
+            *state = (enum journal_run_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool journal_read_run(struct journal *j)
+{
+    struct journal_run *run = &j->run;
+    const char *state;
+    const char **const fields[] = { &run->id,   &run->script,  &run->digest, &run->arguments,
+                                    &run->tool, &run->targets, &state };
+    enum { COUNT = sizeof fields / sizeof *fields };
+    size_t at[COUNT];
+    sqlite3_stmt *s = journal_read(j, SQL_RUN);
+    int found = s == NULL ? -1 : journal_row(j, s);
+    if (found <= 0)
+        return found == 0 && journal_die_damaged(j, "it holds no run");
+    bool fine = true;
+    buffer_clear(&j->run_texts);
+    for (int i = 0; i < COUNT && fine; i++)
+        fine = journal_copy_text(j, s, i, &j->run_texts, &at[i]);
+    for (int i = 0; i < COUNT && fine; i++)
+        *fields[i] = at[i] == SIZE_MAX ? NULL : j->run_texts.data + at[i];
+    const void *secret = sqlite3_column_blob(s, 7);
+    if (fine && (sqlite3_column_bytes(s, 7) != DIGEST_SIZE || !run_state_of(state, &run->state)))
+        fine = journal_die_damaged(j, "its run cannot be read");
+    if (fine)
+        memcpy(j->secret, secret, DIGEST_SIZE);
+    run->started = sqlite3_column_double(s, 8);
+    run->ended = sqlite3_column_double(s, 9);
+    run->passes = sqlite3_column_int(s, 10);
+    j->run_changes = sqlite3_column_int64(s, 11);
+    j->open = sqlite3_column_int(s, 12) != 0;
+    journal_reset(s);
+    return fine;
 }
 
 /* --- what this pass has asked for --- */

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "journal/journal_runs.h"
 
-#include "journal/journal_private.h"
+#include "journal/journal_lock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -154,11 +154,8 @@ static bool prune_one(void *context, const char *id, const char *path)
         journal_close(j, &ignored);
         return true;
     }
-    /* The lock is held until nothing is left. */
-    journal_disconnect(j);
-    p->fine = journal_files_remove(&j->paths, p->fault);
+    p->fine = journal_discard(j, p->fault);
     p->removed += p->fine;
-    journal_free(j);
     return p->fine;
 }
 

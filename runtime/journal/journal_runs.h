@@ -11,7 +11,7 @@ struct journal_summary {
     const char *script;                /* NULL: none, or not known */
     const struct journal_run *run;     /* NULL: see `fault` */
     size_t counts[JOURNAL_STATES];     /* when `run` is there */
-    bool resumable;                    /* there is something to go on with */
+    bool resumable;                    /* there is something to resume */
     const struct journal_fault *fault; /* JOURNAL_BUSY: it is under way */
 };
 

@@ -91,7 +91,7 @@ static bool damaged(struct journal_fault *fault, const char *path, const char *w
 /* --- set-up --- */
 
 /* Only one thread uses it, and nobody asks how much memory it has: without these
- * two every allocation takes a lock twice. Whoever used SQLite before has it as
+ * two every allocation takes a lock twice. A user of SQLite before that has it as
  * it was, which is as good. */
 void journal_set_up_library(void)
 {

@@ -7,7 +7,7 @@
 #ifndef KELP_JOURNAL_JOURNAL_SCHEMA_H
 #define KELP_JOURNAL_JOURNAL_SCHEMA_H
 
-#include "journal/journal.h"
+#include "journal/journal_types.h"
 
 #include <sqlite3.h>
 

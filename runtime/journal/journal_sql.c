@@ -1,4 +1,5 @@
 /* The statements of a journal, and how they are run. */
+#include "journal/journal_handle.h"
 #include "journal/journal_private.h"
 
 #include "journal/journal_seal.h"
@@ -81,7 +82,7 @@ int journal_row(struct journal *j, sqlite3_stmt *s)
     return rc == SQLITE_DONE ? 0 : -1;
 }
 
-bool journal_take_text(struct journal *j, sqlite3_stmt *s, int column, struct buffer *to,
+bool journal_copy_text(struct journal *j, sqlite3_stmt *s, int column, struct buffer *to,
                        size_t *at)
 {
     *at = SIZE_MAX;

@@ -22,13 +22,12 @@
 #ifndef KELP_LUA_JSON_H
 #define KELP_LUA_JSON_H
 
+#include "lua/json_bytes.h" /* JSON_MAX_DEPTH, JSON_MAX_TEXT */
+
 #include <stdbool.h>
 #include <stddef.h>
 
 struct lua_State;
-
-enum { JSON_MAX_DEPTH = 128 };
-#define JSON_MAX_TEXT ((size_t)64 * 1024 * 1024)
 
 /* Makes the module table { encode, decode, array, null } and keeps the instance in
  * the registry. [-0, +1, m] */

@@ -10,6 +10,9 @@
 
 struct lua_State;
 
+enum { JSON_MAX_DEPTH = 128 };
+#define JSON_MAX_TEXT ((size_t)64 * 1024 * 1024)
+
 /* Growable bytes from the state's own allocator, so that a memory cap of the
  * state counts them. Its owner is a userdata of the codec: an error raised
  * half-way leaks nothing. Growing runs no collector and so no script. */

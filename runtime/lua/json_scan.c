@@ -1,7 +1,6 @@
 #include "lua/json_scan.h"
 
 #include "base/text.h"
-#include "lua/json.h"
 #include "lua/json_bytes.h"
 
 #include <lauxlib.h>

@@ -3,7 +3,6 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "secret/secret.h"
-#include "lua/json.h"
 #include "lua/json_bytes.h"
 #include "lua/secret_value.h"
 
@@ -239,7 +238,7 @@ static struct value value_at(struct state *s, int index)
         v.as.boolean = lua_toboolean(L, index);
         return v;
     case LUA_TLIGHTUSERDATA:
-        if (json_is_null(L, index))
+        if (lua_touserdata(L, index) == NULL)
             return v;
         break;
     case LUA_TUSERDATA: {

@@ -1,9 +1,9 @@
-/* task: coroutines over the engine. The only caller of lua_resume.
+/* task: coroutines over the engine.
  *
  * Everything that a script does runs in a task; the script's main chunk is the
  * first. A call that waits (an exchange, a sleep, another task) parks its task
  * and lets the others run. Where Lua cannot yield, or in a coroutine that the
- * script made itself, the same call runs the scheduler until its own answer is
+ * script made itself, the same call runs the scheduler until what it waits for is
  * there.
  *
  * A task is a userdata, anchored in the registry until it has ended. */
@@ -61,7 +61,7 @@ int task_join(lua_State *L);
 int task_cancel(lua_State *L);
 
 /* raw.park(): waits until another task wakes this one. [-0, +0, e]
- * raw.wake(task): lets a task that is in park go on; otherwise nothing.
+ * raw.wake(task): ends the park of a task that is in one; otherwise nothing.
  * [-1, +0, -] */
 int task_park(lua_State *L);
 int task_wake(lua_State *L);

@@ -7,16 +7,13 @@
 #ifndef KELP_SECRET_SECRET_H
 #define KELP_SECRET_SECRET_H
 
-#include "base/buffer.h"
+#include "secret/secret_redact.h"
+#include "secret/secret_registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct secret;
-
-/* Secrets shorter than this are held but not searched for in output: blanking
- * every "abc" would hide more than it protects. */
-enum { SECRET_MIN_REDACTED = 8 };
 
 /* Copies the bytes into a new secret with one reference; NULL when out of
  * memory. `label` is what is shown in its place, for example an environment
@@ -38,55 +35,8 @@ const char *secret_bytes(const struct secret *s); /* NUL-terminated, owned by s 
 size_t secret_size(const struct secret *s);
 const char *secret_label(const struct secret *s);
 
-/* Makes the bytes unprintable without holding them as a secret: for values that
- * come back in responses. False when out of memory. */
-bool secret_register(const char *label, const char *bytes, size_t size);
-
 /* As secret_register for `user:password` in the Basic form of RFC 7617 (its
  * Base64 text). */
 bool secret_register_basic(const char *user, const struct secret *password);
-
-/* Adds the text to `out` with every registered value replaced by <secret LABEL>:
- * in plain, in Base64 and base64url (all three alignments), in hexadecimal; and
- * each of these percent-encoded (any digits' case, '+' for a space) or escaped
- * as in JSON, Lua's %q or a terminal's \xNN, or twice so. False when memory
- * failed; then nothing of it may be shown. */
-bool secret_redact(struct buffer *out, const char *bytes, size_t size);
-
-/* At most `limit`, the most bytes of the text after which it can be cut without
- * leaving a piece of a registered value. */
-size_t secret_cut(const char *bytes, size_t size, size_t limit);
-
-/* Another number whenever a value has been registered since. */
-size_t secret_generation(void);
-
-/* The longest registered form in bytes; 0 when nothing is registered. */
-size_t secret_longest(void);
-
-/* A text that arrives piece by piece, whose pieces may cut a value anywhere. */
-struct secret_stream {
-    struct buffer held; /* the end of the text so far that may begin a value */
-    size_t shown;       /* bytes of it that were let go nevertheless */
-    bool blanked;       /* they were let go as <secret LABEL> */
-};
-
-void secret_stream_init(struct secret_stream *s);
-void secret_stream_free(struct secret_stream *s);
-
-/* Adds to `out` what can be shown after this piece. What may be the beginning of
- * a value is held back. False as in secret_redact. */
-bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *bytes,
-                       size_t size);
-
-/* Adds to `out` what is held back, because whoever reads must see it now: fewer
- * than SECRET_MIN_REDACTED bytes as they are, more as <secret LABEL>. If the
- * value goes on in the next piece, its rest is blanked. */
-bool secret_stream_release(struct secret_stream *s, struct buffer *out);
-
-/* True when secret_stream_release would add something. */
-bool secret_stream_waits(const struct secret_stream *s);
-
-/* Forgets every registered value: for tests only. */
-void secret_forget_all(void);
 
 #endif

@@ -261,3 +261,8 @@ void secret_forget_all(void)
     free(forms.labels);
     memset(&forms, 0, sizeof forms);
 }
+
+size_t secret_generation(void)
+{
+    return forms.count;
+}

@@ -4,7 +4,7 @@
 #ifndef KELP_SECRET_SECRET_FORMS_H
 #define KELP_SECRET_SECRET_FORMS_H
 
-#include "secret/secret.h"
+#include "secret/secret_registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +26,7 @@ struct form {
 
 enum { FORM_PREFIX = SECRET_MIN_REDACTED };
 
-/* The registry belongs to the process: what was secret once stays so, whoever
- * writes. The encodings of a value are made when something is first written
+/* The registry belongs to the process: what was secret once stays so. The encodings of a value are made when something is first written
  * after it was registered: a list of 10,000 connectors registers 20,000 values,
  * of which none may ever meet an output. */
 struct forms {
