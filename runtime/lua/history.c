@@ -14,6 +14,15 @@
 
 enum { MAX_FILE = 64 * 1024 * 1024 };
 
+bool history_path(struct buffer *path)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    if (state != NULL && *state == '/')
+        return buffer_printf(path, "%s/kelp/history", state);
+    return home != NULL && *home == '/' &&
+           buffer_printf(path, "%s/.local/state/kelp/history", home);
+}
+
 static int make_folders(const char *path)
 {
     char *copy = strdup(path);
