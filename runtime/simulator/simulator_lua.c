@@ -16,17 +16,16 @@
 
 static const char SIMULATOR[] = "kelp.simulator";
 
-/* The userdata holds a pointer, NULL once it is stopped. */
-static struct simulator **handle_at(lua_State *L)
-{
-    return luaL_checkudata(L, 1, SIMULATOR);
-}
+struct handle {
+    struct simulator *simulator; /* NULL once it is stopped */
+    sigset_t outside;            /* the signals that were blocked before it was started */
+};
 
-static struct simulator *running_at(lua_State *L)
+static struct handle *running_at(lua_State *L)
 {
-    struct simulator *s = *handle_at(L);
-    luaL_argcheck(L, s != NULL, 1, "the simulator is stopped");
-    return s;
+    struct handle *h = luaL_checkudata(L, 1, SIMULATOR);
+    luaL_argcheck(L, h->simulator != NULL, 1, "the simulator is stopped");
+    return h;
 }
 
 /* Raises the message, which is freed. */
@@ -39,26 +38,31 @@ static int raise_message(lua_State *L, char *why)
 
 static int url(lua_State *L)
 {
-    lua_pushstring(L, simulator_url(running_at(L)));
+    lua_pushstring(L, simulator_url(running_at(L)->simulator));
     return 1;
+}
+
+static bool stop_handle(struct handle *h, char **why)
+{
+    struct simulator *s = h->simulator;
+    if (s == NULL)
+        return true;
+    h->simulator = NULL;
+    bool saved = simulator_stop(s, why);
+    pthread_sigmask(SIG_SETMASK, &h->outside, NULL);
+    return saved;
 }
 
 static int stop(lua_State *L)
 {
-    struct simulator **handle = handle_at(L), *s = *handle;
     char *why = NULL;
-    *handle = NULL;
-    if (s != NULL && !simulator_stop(s, &why))
-        return raise_message(L, why);
-    return 0;
+    return stop_handle(running_at(L), &why) ? 0 : raise_message(L, why);
 }
 
 static int close_handle(lua_State *L)
 {
-    struct simulator **handle = handle_at(L), *s = *handle;
     char *why = NULL;
-    *handle = NULL;
-    if (s != NULL && !simulator_stop(s, &why))
+    if (!stop_handle(luaL_checkudata(L, 1, SIMULATOR), &why))
         log_line(LOG_ERROR, "%s", why != NULL ? why : "out of memory");
     free(why);
     return 0;
@@ -72,7 +76,7 @@ static bool has_ended(void)
     return n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* 0, or an errno value. A signal comes only while it is waited for, so that none is missed. */
+/* 0, or an errno value. */
 static int wait_for_end(struct simulator *s, bool until_eof, const sigset_t *outside)
 {
     struct pollfd watched[] = {{.fd = simulator_complaints(s), .events = POLLIN},
@@ -94,15 +98,8 @@ static int wait_for_end(struct simulator *s, bool until_eof, const sigset_t *out
 
 static int wait(lua_State *L)
 {
-    struct simulator *s = running_at(L);
-    sigset_t ends, before;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &ends, &before);
-    int error = wait_for_end(s, lua_toboolean(L, 2), &before);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    struct handle *h = running_at(L);
+    int error = wait_for_end(h->simulator, lua_toboolean(L, 2), &h->outside);
     return error != 0 ? luaL_error(L, "poll: %s", strerror(error)) : 0;
 }
 
@@ -121,6 +118,17 @@ static const char *read_text(lua_State *L, const char *field)
         text = luaL_checkstring(L, -1);
     lua_pop(L, 1);
     return text;
+}
+
+/* From the start on, so that none comes between the announcement and the wait. */
+static void block_ends(sigset_t *before)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &ends, before);
 }
 
 static int start(lua_State *L)
@@ -142,11 +150,14 @@ static int start(lua_State *L)
     o.faults = read_text(L, "faults");
     o.state = read_text(L, "state");
     /* Owned by Lua before there is anything to own. */
-    struct simulator **handle = lua_newuserdatauv(L, sizeof *handle, 0);
-    *handle = NULL;
+    struct handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+    h->simulator = NULL;
     luaL_setmetatable(L, SIMULATOR);
-    *handle = simulator_start(&o, &why);
-    return *handle != NULL ? 1 : raise_message(L, why);
+    h->simulator = simulator_start(&o, &why);
+    if (h->simulator == NULL)
+        return raise_message(L, why);
+    block_ends(&h->outside);
+    return 1;
 }
 
 void simulator_push_start(lua_State *L)

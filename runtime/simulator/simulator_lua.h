@@ -2,7 +2,8 @@
  *
  * In Lua:
  *   start { port, latency, provisioning, rate, lag, seed, faults, state }  all optional, as in
- *       struct simulator_options; raises a string when it cannot start
+ *       struct simulator_options; raises a string when it cannot start. Until it is stopped
+ *       SIGINT, SIGTERM and SIGHUP are blocked but for sim:wait.
  *   sim:url()       "http://127.0.0.1:PORT"
  *   sim:wait(eof)   until a signal has come, which thereby is done with, or, if `eof`, standard
  *       input has ended; writes meanwhile what the simulator complains about
