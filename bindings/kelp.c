@@ -3,8 +3,12 @@
 #include "connector/call.h"
 #include "connector/config.h"
 #include "connector/connector.h"
+#include "connector/hooks.h"
 #include "lua/error.h"
+#include "lua/evaluate.h"
 #include "lua/json.h"
+#include "lua/output.h"
+#include "session/at_end.h"
 #include "session/writes.h"
 #include "session/run_reader.h"
 #include "lua/secret_value.h"
@@ -14,9 +18,12 @@
 #include "connector/sensitive_keys.h"
 
 #include "base/clock.h"
+#include "base/terminal.h"
 #include "secret/log.h"
 #include "secret/secret.h"
+#include "simulator/simulator_lua.h"
 #include "http/exchange.h"
+#include "journal/journal.h"
 
 #include <lauxlib.h>
 
@@ -128,7 +135,8 @@ static int progress_is_live(lua_State *L)
     return 1;
 }
 
-void kelp_push_raw(lua_State *L, struct engine *e)
+/* Pushes kelp.raw. task_open must have been called. [-0, +1, m] */
+static void push_raw(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"target", target_make},
@@ -167,14 +175,16 @@ void kelp_push_raw(lua_State *L, struct engine *e)
         {"log", log_text},
         {"progress", progress},
         {"progress_is_live", progress_is_live},
+        {"at_prompt", evaluate_at_prompt},
         {NULL, NULL},
     };
-    lua_pushlightuserdata(L, e);
-    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     luaL_newlib(L, functions);
     luaL_setfuncs(L, writes_functions, 0);
     luaL_setfuncs(L, run_reader_functions, 0);
     luaL_setfuncs(L, selection_functions, 0);
+    luaL_setfuncs(L, at_end_functions, 0);
+    simulator_push_start(L);
+    lua_setfield(L, -2, "simulator");
     connector_push_metatable(L);
     lua_setfield(L, -2, "connector_metatable");
     target_push_metatable(L);
@@ -183,4 +193,72 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     lua_setfield(L, -2, "task_metatable");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
+}
+
+static void set_number(lua_State *L, const char *field, double value)
+{
+    if (value > 0) {
+        lua_pushnumber(L, value);
+        lua_setfield(L, -2, field);
+    }
+}
+
+static void set_flag(lua_State *L, const char *field, bool value)
+{
+    if (value) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, field);
+    }
+}
+
+/* Pushes kelp.settings: what the program was called with. [-0, +1, m] */
+static void push_settings(lua_State *L, const struct kelp *k)
+{
+    int width = terminal_columns(STDOUT_FILENO);
+    lua_createtable(L, 0, 8);
+    lua_pushstring(L, k->json_output ? "json" : "text");
+    lua_setfield(L, -2, "output");
+    /* Tables fit the terminal; whoever reads a pipe gets them whole. */
+    if (width > 0)
+        lua_pushinteger(L, width);
+    else
+        lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "width");
+    set_flag(L, "plan", k->session_options.plan);
+    set_flag(L, "resumed", k->session_options.resume != NULL);
+    set_number(L, "timeout", k->timeout);
+    set_number(L, "rate", k->rate);
+    if (k->concurrency > 0) {
+        lua_pushinteger(L, k->concurrency);
+        lua_setfield(L, -2, "concurrency");
+    }
+    if (k->simulator != NULL) {
+        lua_pushstring(L, k->simulator);
+        lua_setfield(L, -2, "sim");
+    }
+}
+
+void kelp_open(lua_State *L, struct engine *e, void *kelp)
+{
+    struct kelp *k = kelp;
+    lua_pushlightuserdata(L, e);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    hooks_open(L);
+    session_init(&k->session, &k->session_options, engine_clock(e));
+    writes_open(L, e, &k->session.settings);
+    hooks_of(L)->check_write = writes_check;
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    push_settings(L, k);
+    lua_setfield(L, -2, "kelp.settings");
+    push_raw(L);
+    lua_setfield(L, -2, "kelp.raw");
+    lua_pop(L, 1);
+}
+
+void kelp_close(lua_State *L, void *kelp)
+{
+    struct kelp *k = kelp;
+    struct journal_fault fault;
+    journal_close(writes_detach_journal(L), &fault);
+    session_free(&k->session);
 }

@@ -5,6 +5,8 @@
 
 #include <lua.h>
 
+#include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,8 @@ enum {
     MAX_MEMORY = 1048576, /* MiB */
     MAX_TIME = 100000000, /* seconds */
 };
+
+/* ---- values: each reader fills its field; NULL, or what the value should have been ---- */
 
 /* Digits with at most one point among them: no sign, exponent, hexadecimal,
  * "inf" or locale, all of which strtod would take. Returns the first byte after
@@ -37,240 +41,191 @@ static const char *read_number(const char *text, double *out)
     return digits > 0 ? text : NULL;
 }
 
-/* Each takes the value of one option; NULL, or what the value should have been. */
-static const char *take_rate(struct options *o, const char *value)
+static const char *read_rate(void *field, const char *value)
 {
-    const char *rest = read_number(value, &o->rate);
+    const char *rest = read_number(value, field);
     if (rest == NULL || (*rest != '\0' && strcmp(rest, "/s") != 0))
         return "a number of requests per second such as 5 or 5/s";
     return NULL;
 }
 
-static const char *take_timeout(struct options *o, const char *value)
+static const char *read_seconds(void *field, const char *value)
 {
-    const char *rest = read_number(value, &o->timeout);
-    return rest == NULL || *rest != '\0' ? "a number of seconds such as 30 or 2.5" : NULL;
-}
-
-static const char *take_concurrency(struct options *o, const char *value)
-{
-    double number = 0;
-    const char *rest = read_number(value, &number);
-    if (rest == NULL || *rest != '\0' || strchr(value, '.') != NULL || number > MAX_CONCURRENCY)
-        return "a whole number from 1 to 1000";
-    o->concurrency = (int)number;
-    return NULL;
-}
-
-static const char *take_text_or_json(bool *json, const char *value)
-{
-    *json = strcmp(value, "json") == 0;
-    return *json || strcmp(value, "text") == 0 ? NULL : "text or json";
-}
-
-static const char *take_output(struct options *o, const char *value)
-{
-    return take_text_or_json(&o->json_output, value);
-}
-
-static const char *take_log_format(struct options *o, const char *value)
-{
-    return take_text_or_json(&o->log_json, value);
-}
-
-static const char *take_log(struct options *o, const char *value)
-{
-    int level = log_level_of(value);
-    if (level < 0)
-        return "none, error, warning, info, debug or trace";
-    o->log_level = (enum log_level)level;
-    return NULL;
-}
-
-/* `actions` has room for one action a word of argv. */
-static const char *take_run(struct options *o, const char *value)
-{
-    o->actions[o->action_count++] = (struct options_action){OPTIONS_RUN_TEXT, value};
-    return NULL;
-}
-
-static const char *take_require(struct options *o, const char *value)
-{
-    const char *equals = strchr(value, '=');
-    if (value[0] == '\0' || equals == value || (equals != NULL && equals[1] == '\0'))
-        return "MOD or GLOBAL=MOD";
-    o->actions[o->action_count++] = (struct options_action){OPTIONS_REQUIRE, value};
-    return NULL;
-}
-
-static const char *take_interactive(struct options *o, const char *value)
-{
-    (void)value;
-    o->interactive = true;
-    return NULL;
-}
-
-static const char *take_simulator(struct options *o, const char *value)
-{
-    (void)value;
-    o->simulator = true;
-    return NULL;
-}
-
-static const char *take_plan(struct options *o, const char *value)
-{
-    (void)value;
-    o->plan = true;
-    return NULL;
-}
-
-static const char *take_no_journal(struct options *o, const char *value)
-{
-    (void)value;
-    o->no_journal = true;
-    return NULL;
-}
-
-static const char *take_journal(struct options *o, const char *value)
-{
-    size_t size = strlen(value);
-    o->journal = value;
-    return size > 3 && strcmp(value + size - 3, ".db") == 0 ? NULL : "a file whose name ends in .db";
-}
-
-static const char *take_resume(struct options *o, const char *value)
-{
-    o->resume = value;
-    return *value != '\0' ? NULL : "a run, or \"last\"";
-}
-
-static const char *take_accept_changes(struct options *o, const char *value)
-{
-    (void)value;
-    o->accept_changes = true;
-    return NULL;
-}
-
-static const char *take_restricted(struct options *o, const char *value)
-{
-    (void)value;
-    o->restricted = true;
-    return NULL;
-}
-
-static const char *take_manifest(struct options *o, const char *value)
-{
-    o->manifest = value;
-    return value[0] == '\0' ? "a file" : NULL;
-}
-
-static const char *take_memory_limit(struct options *o, const char *value)
-{
-    double number = 0;
-    const char *rest = read_number(value, &number);
-    if (rest == NULL || *rest != '\0' || strchr(value, '.') != NULL || number > MAX_MEMORY)
-        return "a whole number of MiB from 1 to 1048576";
-    o->memory_limit = (size_t)number * 1024 * 1024;
-    return NULL;
-}
-
-static const char *take_time_limit(struct options *o, const char *value)
-{
-    const char *rest = read_number(value, &o->time_limit);
-    if (rest == NULL || *rest != '\0' || o->time_limit > MAX_TIME)
+    const char *rest = read_number(value, field);
+    if (rest == NULL || *rest != '\0' || *(double *)field > MAX_TIME)
         return "a number of seconds such as 30 or 2.5";
     return NULL;
 }
 
-static const char *take_v(struct options *o, const char *value)
+/* 0 when the value is not a whole number from 1 to `most`. */
+static double whole_number(const char *value, double most)
 {
-    (void)value;
-    o->version = true;
+    double number = 0;
+    const char *rest = read_number(value, &number);
+    bool whole = rest != NULL && *rest == '\0' && strchr(value, '.') == NULL;
+    return whole && number <= most ? number : 0;
+}
+
+static const char *read_concurrency(void *field, const char *value)
+{
+    int *concurrency = field;
+    *concurrency = (int)whole_number(value, MAX_CONCURRENCY);
+    return *concurrency > 0 ? NULL : "a whole number from 1 to 1000";
+}
+
+static const char *read_memory(void *field, const char *value)
+{
+    size_t *bytes = field;
+    *bytes = (size_t)whole_number(value, MAX_MEMORY) * 1024 * 1024;
+    return *bytes > 0 ? NULL : "a whole number of MiB from 1 to 1048576";
+}
+
+static const char *read_format(void *field, const char *value)
+{
+    bool *json = field;
+    *json = strcmp(value, "json") == 0;
+    return *json || strcmp(value, "text") == 0 ? NULL : "text or json";
+}
+
+static const char *read_log_level(void *field, const char *value)
+{
+    int level = log_level_of(value);
+    if (level < 0)
+        return "none, error, warning, info, debug or trace";
+    *(enum log_level *)field = (enum log_level)level;
     return NULL;
 }
 
-static const char *take_version(struct options *o, const char *value)
+static const char *read_journal(void *field, const char *value)
 {
-    o->quit = true;
-    return take_v(o, value);
+    size_t size = strlen(value);
+    *(const char **)field = value;
+    return size > 3 && strcmp(value + size - 3, ".db") == 0 ? NULL : "a file whose name ends in .db";
 }
 
-static const char *take_help(struct options *o, const char *value)
+static const char *read_run(void *field, const char *value)
 {
-    (void)value;
-    o->quit = o->help = true;
+    *(const char **)field = value;
+    return *value != '\0' ? NULL : "a run, or \"last\"";
+}
+
+static const char *read_file_name(void *field, const char *value)
+{
+    *(const char **)field = value;
+    return *value != '\0' ? NULL : "a file";
+}
+
+/* The actions have room for one for each word of argv. */
+static const char *add_statement(void *field, const char *value)
+{
+    struct options *o = field;
+    o->actions[o->action_count++] = (struct script_action){SCRIPT_STATEMENT, value};
     return NULL;
 }
 
-static const char *take_stdin(struct options *o, const char *value)
+static const char *add_require(void *field, const char *value)
 {
-    (void)value;
-    o->run = OPTIONS_STDIN;
+    struct options *o = field;
+    const char *equals = strchr(value, '=');
+    if (value[0] == '\0' || equals == value || (equals != NULL && equals[1] == '\0'))
+        return "MOD or GLOBAL=MOD";
+    o->actions[o->action_count++] = (struct script_action){SCRIPT_REQUIRE, value};
     return NULL;
 }
 
-static const char *take_end(struct options *o, const char *value)
-{
-    (void)o, (void)value;
-    return NULL;
-}
+/* ---- the table ---- */
 
 struct row {
     const char *name;
     const char *argument; /* NULL: takes none */
-    const char *(*take)(struct options *o, const char *value);
+    size_t field;         /* of struct options: a bool to set, or what `read` fills */
+    const char *(*read)(void *field, const char *value);
     const char *help;
 };
 
-/* The one list: parsing and help both walk it. */
+#define AT(field) offsetof(struct options, field)
+
+/* Parsing and --help both walk it. The last two rows are only for --help: getopt_long knows them. */
 static const struct row rows[] = {
-    {"-e", "STAT", take_run, "run the Lua statement STAT (may be given again)"},
-    {"-l", "MOD", take_require, "require MOD as a global; -l g=MOD names the global g"},
-    {"-i", NULL, take_interactive, "go on in the REPL after the script"},
-    {"-v", NULL, take_v, "print the version, then go on"},
-    {"--sim", NULL, take_simulator, "run against the built-in simulator: needs no account"},
-    {"--plan", NULL, take_plan, "show what would change, send nothing (exit 3: changes)"},
-    {"--resume", "RUN", take_resume, "go on with a run that ended early (an id, or last)"},
-    {"--accept-script-change", NULL, take_accept_changes,
+    {"-e", "STAT", 0, add_statement, "run the Lua statement STAT (may be given again)"},
+    {"-l", "MOD", 0, add_require, "require MOD as a global; -l g=MOD names the global g"},
+    {"-i", NULL, AT(interactive), NULL, "start the REPL after the script"},
+    {"-v", NULL, AT(version), NULL, "print the version, then go on"},
+    {"--sim", NULL, AT(simulator), NULL, "run against the built-in simulator: needs no account"},
+    {"--plan", NULL, AT(plan), NULL, "show what would change, send nothing (exit 3: changes)"},
+    {"--resume", "RUN", AT(resume), read_run, "resume a run that ended early (an id, or last)"},
+    {"--accept-script-change", NULL, AT(accept_changes), NULL,
      "with --resume: though the script is not what it was"},
-    {"--journal", "FILE", take_journal, "record this run in FILE (a name that ends in .db)"},
-    {"--no-journal", NULL, take_no_journal, "record nothing; the run cannot be resumed or undone"},
-    {"--concurrency", "N", take_concurrency, "at most N operations at once, 1 to 1000"},
-    {"--rate", "N/s", take_rate, "at most N requests a second"},
-    {"--timeout", "S", take_timeout, "give up a request after S seconds"},
-    {"--output", "FORMAT", take_output, "print results as text or json"},
-    {"--log", "LEVEL", take_log, "log none, error, warning, info, debug or trace"},
-    {"--log-format", "FORMAT", take_log_format, "write the log as text or json"},
-    {"--restricted", NULL, take_restricted, "run a script of others: no files, no commands"},
-    {"--manifest", "FILE", take_manifest, "what a restricted script may write; else nothing"},
-    {"--memory-limit", "MIB", take_memory_limit, "most memory for Lua; restricted: 256"},
-    {"--time-limit", "S", take_time_limit, "end the run after S seconds"},
-    {"--help", NULL, take_help, "print this and exit"},
-    {"--version", NULL, take_version, "print the version and exit"},
-    {"--", NULL, take_end, "options end here"},
-    {"-", NULL, take_stdin, "options end here; the script is on standard input"},
+    {"--journal", "FILE", AT(journal), read_journal,
+     "record this run in FILE (a name that ends in .db)"},
+    {"--no-journal", NULL, AT(no_journal), NULL,
+     "record nothing; the run cannot be resumed or undone"},
+    {"--concurrency", "N", AT(concurrency), read_concurrency,
+     "at most N operations at once, 1 to 1000"},
+    {"--rate", "N/s", AT(rate), read_rate, "at most N requests a second"},
+    {"--timeout", "S", AT(timeout), read_seconds, "give up a request after S seconds"},
+    {"--output", "FORMAT", AT(json_output), read_format, "print results as text or json"},
+    {"--log", "LEVEL", AT(log_level), read_log_level,
+     "log none, error, warning, info, debug or trace"},
+    {"--log-format", "FORMAT", AT(log_json), read_format, "write the log as text or json"},
+    {"--restricted", NULL, AT(restricted), NULL, "run a script of others: no files, no commands"},
+    {"--manifest", "FILE", AT(manifest), read_file_name,
+     "what a restricted script may write; else nothing"},
+    {"--memory-limit", "MIB", AT(memory_limit), read_memory,
+     "most memory for Lua; restricted: 256"},
+    {"--time-limit", "S", AT(time_limit), read_seconds, "end the run after S seconds"},
+    {"--help", NULL, AT(help), NULL, "print this and exit"},
+    {"--version", NULL, AT(version_only), NULL, "print the version and exit"},
+    {"--", NULL, 0, NULL, "options end here"},
+    {"-", NULL, 0, NULL, "options end here; the script is on standard input"},
 };
+
+enum { ROWS = sizeof rows / sizeof *rows, LONG = 256 /* + row: what getopt_long returns */ };
 
 static bool is_long(const struct row *r)
 {
     return r->name[1] == '-' && r->name[2] != '\0';
 }
 
-/* The row that `word` names, alone or with its value attached: --rate=5, -e1.
- * *attached is that value, or NULL. */
-static const struct row *find_row(const char *word, const char **attached)
+static bool is_short(const struct row *r)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        size_t size = strlen(rows[i].name);
-        *attached = NULL;
-        if (strcmp(word, rows[i].name) == 0)
+    return r->name[1] != '-' && r->name[1] != '\0';
+}
+
+/* What getopt_long wants to know of the rows. */
+struct getopt_table {
+    struct option longs[ROWS + 1];
+    char shorts[2 * ROWS + 3];
+};
+
+static void fill_table(struct getopt_table *t)
+{
+    size_t n = 0;
+    char *s = t->shorts;
+    /* "+": stop at the first word that is no option; ":": a value that is missing is told apart. */
+    *s++ = '+';
+    *s++ = ':';
+    for (int i = 0; i < ROWS; i++) {
+        int argument = rows[i].argument != NULL ? required_argument : no_argument;
+        if (is_long(&rows[i])) {
+            t->longs[n++] = (struct option){rows[i].name + 2, argument, NULL, LONG + i};
+        } else if (is_short(&rows[i])) {
+            *s++ = rows[i].name[1];
+            if (argument == required_argument)
+                *s++ = ':';
+        }
+    }
+    *s = '\0';
+    t->longs[n] = (struct option){NULL, 0, NULL, 0};
+}
+
+static const struct row *row_of(int found)
+{
+    if (found >= LONG)
+        return &rows[found - LONG];
+    for (int i = 0; i < ROWS; i++) {
+        if (is_short(&rows[i]) && rows[i].name[1] == found)
             return &rows[i];
-        if (strncmp(word, rows[i].name, size) != 0)
-            continue;
-        if (is_long(&rows[i]) && word[size] == '=')
-            return *attached = word + size + 1, &rows[i];
-        if (!is_long(&rows[i]) && rows[i].argument != NULL)
-            return *attached = word + size, &rows[i];
     }
     return NULL;
 }
@@ -285,22 +240,20 @@ static bool refuse_unknown(struct buffer *error, const char *word)
     return false;
 }
 
-static bool take_word(struct options *o, int *index, const struct row *r, const char *value,
-                      struct buffer *error)
+static bool refuse_missing(struct buffer *error, const struct row *r)
 {
-    if (r->argument == NULL && value != NULL) {
-        (void)buffer_printf(error, "%s takes no value", r->name);
-        return false;
+    (void)buffer_printf(error, "%s needs a value: %s %s", r->name, r->name, r->argument);
+    return false;
+}
+
+static bool store(struct options *o, const struct row *r, const char *value, struct buffer *error)
+{
+    void *field = (char *)o + r->field;
+    if (r->argument == NULL) {
+        *(bool *)field = true;
+        return true;
     }
-    if (r->argument != NULL && value == NULL) {
-        if (*index + 1 >= o->argc) {
-            (void)buffer_printf(error, "%s needs a value: %s %s", r->name, r->name,
-                                r->argument);
-            return false;
-        }
-        value = o->argv[++*index];
-    }
-    const char *expected = r->take(o, value);
+    const char *expected = r->read(field, value);
     if (expected == NULL)
         return true;
     (void)(buffer_printf(error, "%s: '", r->name) &&
@@ -308,6 +261,46 @@ static bool take_word(struct options *o, int *index, const struct row *r, const 
            buffer_printf(error, "' is not %s", expected));
     return false;
 }
+
+/* getopt_long also takes a beginning of a long option's name, which would change its meaning when
+ * an option is added. */
+static bool is_whole(const struct row *r, const char *word)
+{
+    size_t size = strlen(r->name);
+    return strncmp(word, r->name, size) == 0 && (word[size] == '\0' || word[size] == '=');
+}
+
+/* Up to the first word that is no option, whose index it returns in *next; *ended: after "--". */
+static bool parse_options(struct options *o, int argc, char **argv, int *next, bool *ended,
+                          struct buffer *error)
+{
+    struct getopt_table table;
+    fill_table(&table);
+    opterr = 0;
+    optind = 0; /* begin anew: optind becomes 1 */
+    for (*next = 1;; *next = optind) {
+        const char *word = *next < argc ? argv[*next] : "";
+        int found = getopt_long(argc, argv, table.shorts, table.longs, NULL);
+        if (found == -1)
+            break;
+        const struct row *r = row_of(found == '?' || found == ':' ? optopt : found);
+        if (r == NULL || (is_long(r) && !is_whole(r, word)))
+            return refuse_unknown(error, word);
+        if (found == ':')
+            return refuse_missing(error, r);
+        if (found == '?') {
+            (void)buffer_printf(error, "%s takes no value", r->name);
+            return false;
+        }
+        if (!store(o, r, optarg, error))
+            return false;
+    }
+    *ended = optind > *next;
+    *next = optind;
+    return true;
+}
+
+/* ---- what does not go together ---- */
 
 static bool refuse_together(struct buffer *error, const char *a, const char *b)
 {
@@ -324,7 +317,7 @@ static bool check_restricted(const struct options *o, struct buffer *error)
         fault = "--manifest needs --restricted";
     else if (o->restricted && (o->action_count > 0 || o->interactive))
         fault = "--restricted runs a script: it goes with none of -e, -l, -i";
-    else if (o->restricted && o->run == OPTIONS_COMMAND)
+    else if (o->restricted && o->script.kind == SCRIPT_COMMAND)
         fault = "--restricted runs a script, not a command (a script's name ends in .lua)";
     return fault == NULL || (buffer_add_text(error, fault), false);
 }
@@ -342,61 +335,54 @@ static bool check_together(const struct options *o, struct buffer *error)
     return check_restricted(o, error);
 }
 
-bool options_is_script(const char *word)
-{
-    size_t size = strlen(word);
-    return strchr(word, '/') != NULL || (size > 4 && strcmp(word + size - 4, ".lua") == 0);
-}
-
 /* Every command takes --plan among its own words too. */
 static void take_plan_of_command(struct options *o)
 {
-    int kept = o->script + 1;
+    struct script *s = &o->script;
+    int kept = s->index + 1;
     bool ended = false;
-    for (int i = kept; i < o->argc; i++) {
-        ended |= strcmp(o->argv[i], "--") == 0;
-        if (!ended && strcmp(o->argv[i], "--plan") == 0)
+    for (int i = kept; i < s->argc; i++) {
+        ended |= strcmp(s->argv[i], "--") == 0;
+        if (!ended && strcmp(s->argv[i], "--plan") == 0)
             o->plan = true;
         else
-            o->argv[kept++] = o->argv[i];
+            s->argv[kept++] = s->argv[i];
     }
-    o->argc = kept;
+    s->argc = kept;
 }
 
-void options_defaults(struct options *o)
+/* What stands at `next` in argv, after the options. */
+static void find_script(struct options *o, int next, bool ended)
 {
-    *o = (struct options){.log_level = LOG_NOTICE};
+    struct script *s = &o->script;
+    s->index = next;
+    if (next >= s->argc)
+        return;
+    if (!ended && strcmp(s->argv[next], "-") == 0) {
+        s->kind = SCRIPT_STDIN;
+    } else if (script_is_file(s->argv[next])) {
+        s->kind = SCRIPT_FILE;
+    } else {
+        s->kind = SCRIPT_COMMAND;
+        take_plan_of_command(o);
+    }
 }
 
 bool options_parse(struct options *o, int argc, char **argv, struct buffer *error)
 {
-    options_defaults(o);
-    o->argc = o->script = argc;
-    o->argv = argv;
+    int next = argc;
+    bool ended = false;
+    *o = (struct options){.log_level = LOG_NOTICE};
+    o->script = (struct script){.argc = argc, .argv = argv, .index = argc};
     o->actions = calloc((size_t)argc + 1, sizeof *o->actions);
     if (o->actions == NULL) {
         (void)buffer_add_text(error, "out of memory");
         return false;
     }
-    int i = 1;
-    bool ended = false;
-    for (; i < argc && argv[i][0] == '-' && !ended; i++) {
-        const char *value;
-        const struct row *r = find_row(argv[i], &value);
-        if (r == NULL)
-            return refuse_unknown(error, argv[i]);
-        if (!take_word(o, &i, r, value, error))
-            return false;
-        ended = r->take == take_end || r->take == take_stdin;
-    }
-    if (o->run == OPTIONS_STDIN) {
-        o->script = i - 1;
-    } else if (i < argc) {
-        o->script = i;
-        o->run = options_is_script(argv[i]) ? OPTIONS_SCRIPT : OPTIONS_COMMAND;
-        if (o->run == OPTIONS_COMMAND)
-            take_plan_of_command(o);
-    }
+    if (!parse_options(o, argc, argv, &next, &ended, error))
+        return false;
+    o->version |= o->version_only;
+    find_script(o, next, ended);
     return check_together(o, error);
 }
 
@@ -414,7 +400,7 @@ bool options_usage(struct buffer *out)
         "       kelp [options] SCRIPT [args]   a script: a path, or a name ending in .lua\n"
         "       kelp [options] COMMAND [args]  a command, such as list or migrate\n"
         "\noptions:\n");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (int i = 0; i < ROWS; i++) {
         const char *argument = rows[i].argument != NULL ? rows[i].argument : "";
         int width = 22 - (int)strlen(rows[i].name);
         buffer_printf(out, "  %s %-*s%s\n", rows[i].name, width, argument, rows[i].help);

@@ -11,8 +11,7 @@
 #include "lua/error.h"
 #include "lua/interrupt.h"
 #include "lua/json.h"
-#include "sandbox/manifest.h"
-#include "session/writes.h"
+#include "connector/hooks.h"
 #include "connector/target_private.h"
 #include "lua/task.h"
 #include "connector/error_response.h"
@@ -222,7 +221,9 @@ static void check_is_about(lua_State *L, const struct pending *p)
 /* Leaves the record at the top out of the list when the function at 2 does not want it. */
 static void choose(lua_State *L, void *target)
 {
-    manifest_learn(L, target);
+    const struct connector_hooks *hooks = hooks_of(L);
+    if (hooks->learn_record != NULL)
+        hooks->learn_record(L, target);
     if (!lua_isfunction(L, 2))
         return;
     lua_pushvalue(L, 2);
@@ -258,7 +259,8 @@ static int read_response(lua_State *L)
     }
     buffer_wipe(&r->body);
     if (connector_is(L, -1)) {
-        manifest_learn(L, p->target);
+        if (hooks_of(L)->learn_record != NULL)
+            hooks_of(L)->learn_record(L, p->target);
         check_is_about(L, p);
     }
     return 1;
@@ -495,8 +497,11 @@ int call_exchange(lua_State *L)
         lua_setfield(L, -2, "sent");
         return lua_error(L);
     }
-    manifest_check(L, t, (enum verb)verb, route, connector);
-    writes_check(L, route, verb_text, op);
+    const struct connector_hooks *hooks = hooks_of(L);
+    if (hooks->check_request != NULL)
+        hooks->check_request(L, t, (enum verb)verb, route, connector);
+    if (hooks->check_write != NULL)
+        hooks->check_write(L, route, verb_text, op);
     if (connector == NULL && (route->body == BODY_CREATE || strstr(route->path, "{connector}")))
         return luaL_argerror(L, 3, "a connector expected");
     bool configures = route->body == BODY_CONFIG || route->body == BODY_CREATE;

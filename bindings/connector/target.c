@@ -5,7 +5,7 @@
 #include "secret/secret.h"
 #include "base/text.h"
 #include "lua/error.h"
-#include "sandbox/manifest.h"
+#include "connector/hooks.h"
 #include "lua/secret_value.h"
 #include "connector/target_private.h"
 #include "connector/sensitive_keys.h"
@@ -445,7 +445,8 @@ int target_make(lua_State *L)
     t->strict_http = t->http;
     t->http.allow_http |= t->http.authentication == AUTH_NONE;
     make_label(L, t, anchors);
-    manifest_admit(L, t);
+    if (hooks_of(L)->admit_target != NULL)
+        hooks_of(L)->admit_target(L, t);
     find_queue(L, t);
     lua_settop(L, anchors);
     lua_setiuservalue(L, -2, ANCHORS);

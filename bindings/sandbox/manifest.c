@@ -1,6 +1,7 @@
 #include "sandbox/manifest.h"
 
 #include "connector/connector.h"
+#include "connector/hooks.h"
 #include "lua/error.h"
 #include "sandbox/manifest_private.h"
 #include "connector/target_private.h"
@@ -195,8 +196,8 @@ static void push_learnt(lua_State *L, const struct target *t, const char *id)
     lua_pop(L, 1);
 }
 
-void manifest_check(lua_State *L, const struct target *t, enum verb verb,
-                    const struct route *route, const char *connector)
+static void check_request(lua_State *L, const struct target *t, enum verb verb,
+                          const struct route *route, const char *connector)
 {
     struct manifest *m = manifest_of(L);
     if (m == NULL || route->effect == EFFECT_NONE)
@@ -241,7 +242,7 @@ static void learn_one(lua_State *L, const struct target *t, int names)
     }
 }
 
-void manifest_learn(lua_State *L, const struct target *t)
+static void learn_record(lua_State *L, const struct target *t)
 {
     if (!t->provider->by_id || manifest_of(L) == NULL || !lua_istable(L, -1))
         return;
@@ -292,13 +293,10 @@ static bool lists(const struct manifest *m, const struct target *t, const char *
     return false;
 }
 
-/* Under --sim the address is the simulator's, whatever was asked for. [-0, +3, m] */
-static bool is_simulated(lua_State *L, const struct target *t)
+/* Under --sim the address is the simulator's, whatever was asked for. */
+static bool is_simulated(const struct manifest *m, const struct target *t)
 {
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    return lua_getfield(L, -1, "kelp.settings") == LUA_TTABLE &&
-           lua_getfield(L, -1, "sim") == LUA_TSTRING &&
-           strncmp(t->base_url, lua_tostring(L, -1), lua_rawlen(L, -1)) == 0;
+    return m->simulator != NULL && strncmp(t->base_url, m->simulator, strlen(m->simulator)) == 0;
 }
 
 /* Raises: what the manifest would have to say. */
@@ -326,7 +324,7 @@ static void refuse_target(lua_State *L, const struct target *t, const char *addr
     refuse(L, t, NULL, NULL);
 }
 
-void manifest_admit(lua_State *L, struct target *t)
+static void admit_target(lua_State *L, struct target *t)
 {
     struct manifest *m = manifest_of(L);
     if (m == NULL)
@@ -335,13 +333,19 @@ void manifest_admit(lua_State *L, struct target *t)
         t->limiter.rate = m->rate;
     if (m->reads_only || m->admits)
         return;
-    int top = lua_gettop(L);
-    bool simulated = is_simulated(L, t);
-    lua_settop(L, top);
+    bool simulated = is_simulated(m, t);
     for (size_t i = 0; i < t->address_count; i++) {
         if (!lists(m, t, simulated ? NULL : t->addresses[i]))
             refuse_target(L, t, t->addresses[i]);
     }
+}
+
+void manifest_set_hooks(lua_State *L)
+{
+    struct connector_hooks *hooks = hooks_of(L);
+    hooks->admit_target = admit_target;
+    hooks->check_request = check_request;
+    hooks->learn_record = learn_record;
 }
 
 void manifest_call_named(lua_State *L, int index)

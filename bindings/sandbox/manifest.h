@@ -32,10 +32,16 @@
 struct target;
 
 /* Restricts the state: to the manifest at `path`, or, when that is NULL, to
- * reading. Raises a string that names the key or the line, for the caller to add the
+ * reading. `simulator`: the address at which targets are simulated, or NULL; it must outlive the
+ * state. Raises a string that names the key or the line, for the caller to add the
  * file, when it cannot be obeyed. The JSON module must have been opened.
  * [-0, +0, e] */
-void manifest_open(lua_State *L, const char *path);
+void manifest_open(lua_State *L, const char *path, const char *simulator);
+
+/* From now on the manifest is asked at each target and each request, and learns the names of
+ * connectors from the provider's responses, so that a write to an id is checked by the name that
+ * the provider itself gave it. [-0, +0, -] */
+void manifest_set_hooks(lua_State *L);
 
 /* Pushes what the manifest allows, for the user to read. [-0, +1, m] */
 void manifest_push_text(lua_State *L);
@@ -45,28 +51,12 @@ void manifest_push_text(lua_State *L);
  * target, or the connector that it is about. [-1, +1, m] */
 void manifest_guard(lua_State *L, const char *verb);
 
-/* Raises `forbidden` when the script may not have this target; lowers its rate to
- * the manifest's. For the maker of targets, before it finds the lane.
- * [-0, +0, e] */
-void manifest_admit(lua_State *L, struct target *t);
-
-/* Counts a write, or raises `forbidden` when it is not allowed: to be called
- * before a request is built. `connector` is what the provider addresses it by.
- * [-0, +0, e] */
-void manifest_check(lua_State *L, const struct target *t, enum verb verb,
-                    const struct route *route, const char *connector);
-
-/* Takes note of the names of the connectors in the answer at the top, where the
- * provider addresses by id: a write to an id is checked by the name that the
- * provider itself gave it. [-0, +0, m] */
-void manifest_learn(lua_State *L, const struct target *t);
-
 /* Calls kelp.target's function at the top with the name at `index` as its
  * argument, if the manifest lists that name; raises `forbidden` otherwise.
  * [-1, +1, e] */
 void manifest_call_named(lua_State *L, int index);
 
-/* False when there is no list by which manifest_admit could tell whether an address
+/* False when there is no list by which the manifest could tell whether an address
  * may be had: the script may then name none. [-0, +0, -] */
 bool manifest_lists_targets(lua_State *L);
 

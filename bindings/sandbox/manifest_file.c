@@ -261,11 +261,12 @@ static void evaluate(lua_State *L, const char *path)
     lua_remove(L, -2);
 }
 
-void manifest_open(lua_State *L, const char *path)
+void manifest_open(lua_State *L, const char *path, const char *simulator)
 {
     struct manifest *m = lua_newuserdatauv(L, sizeof *m, 1);
     memset(m, 0, sizeof *m);
     m->reads_only = path == NULL;
+    m->simulator = simulator;
     m->most = -1;
     for (int i = 0; i < WRITERS; i++)
         m->most_of[i] = -1;

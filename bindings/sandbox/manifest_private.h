@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* Where it lies in the registry: a userdata; its user value 1 is a table that keeps
- * what it points to, and in which manifest_learn notes names by id. */
+ * what it points to, and in which learn_record notes names by id. */
 #define MANIFEST_KEY "kelp.manifest"
 
 /* Verbs as the script calls them, those that write. Names in manifest.c. */
@@ -44,6 +44,7 @@ struct manifest {
     lua_Integer most_of[WRITERS];       /* calls of each verb; -1: only the total holds */
     lua_Integer calls[WRITERS];
     double rate; /* requests a second; 0: not limited */
+    const char *simulator; /* the address at which all targets are simulated; NULL: they are not */
     bool admits; /* a target that is listed by name is being made */
 };
 

@@ -10,6 +10,8 @@
 #include <lualib.h>
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Raises a `forbidden` error with the message at the top. */
@@ -264,7 +266,6 @@ static void limit_kelp(lua_State *L)
         "each", "map", "async", "sleep", "once", "is_error", "is_connector", "null", NULL,
     };
     static const char *const tables[] = {"json", "show", "settings", NULL};
-    static const char *const makers[] = {"confluent", "upstash", "connect", NULL};
     int own = lua_gettop(L), limited = own + 1;
     lua_newtable(L);
     for (const char *const *name = functions; *name != NULL; name++) {
@@ -276,14 +277,15 @@ static void limit_kelp(lua_State *L)
         copy_table(L);
         lua_setfield(L, limited, *name);
     }
-    for (const char *const *name = makers; *name != NULL; name++) {
-        if (lua_getfield(L, own, *name) == LUA_TNIL) {
+    const struct provider *p;
+    for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
+        if (lua_getfield(L, own, p->name) == LUA_TNIL) {
             lua_pop(L, 1);
             continue;
         }
-        lua_pushstring(L, *name);
+        lua_pushstring(L, p->name);
         lua_pushcclosure(L, make_target, 2);
-        lua_setfield(L, limited, *name);
+        lua_setfield(L, limited, p->name);
     }
     lua_getfield(L, own, "target");
     lua_pushcclosure(L, named_target, 1);
@@ -394,17 +396,19 @@ static void add_require(lua_State *L, int globals, int kelp)
 
 static int open_manifest(lua_State *L)
 {
-    manifest_open(L, lua_tostring(L, 1));
+    manifest_open(L, lua_tostring(L, 1), lua_touserdata(L, 2));
     return 0;
 }
 
-void sandbox_enter(lua_State *L, const char *manifest)
+void sandbox_enter(lua_State *L, const char *manifest, const char *simulator)
 {
     int top = lua_gettop(L);
     lua_pushcfunction(L, open_manifest);
     lua_pushstring(L, manifest);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    lua_pushlightuserdata(L, (void *)(uintptr_t)simulator);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
         luaL_error(L, "the manifest %s cannot be used: %s", manifest, lua_tostring(L, -1));
+    manifest_set_hooks(L);
     manifest_push_text(L);
     log_line(LOG_NOTICE, "%s", lua_tostring(L, -1));
     lua_settop(L, top);

@@ -7,7 +7,6 @@
 #include "base/paths.h"
 #include "secret/log.h"
 #include "journal/journal.h"
-#include "options.h"
 #include "lua/error.h"
 #include "lua/json.h"
 
@@ -165,13 +164,11 @@ done:
     return j;
 }
 
-void session_init(struct session *jn, const struct options *options, struct clock *clock)
+void session_init(struct session *jn, const struct session_options *options, struct clock *clock)
 {
     *jn = (struct session){.options = options, .clock = clock};
     jn->settings = (struct writes_settings){.plan = options->plan, .take = take, .context = jn};
-    /* What the built-in simulator holds is gone with the process. */
-    bool kept = !options->simulator || options->journal != NULL;
-    if (!options->no_journal && !options->plan && kept)
+    if (options->records && !options->plan)
         jn->settings.create = create;
 }
 
@@ -225,7 +222,7 @@ void session_describe(lua_State *L, struct session *jn, const char *script,
         refuse_script(L, run, jn->script);
 }
 
-void session_keep_words(lua_State *L, struct session *jn, int count, char *const words[])
+static void keep_words(lua_State *L, struct session *jn, int count, char *const words[])
 {
     lua_createtable(L, 0, 2);
     lua_createtable(L, count, 0);
@@ -248,6 +245,17 @@ void session_keep_words(lua_State *L, struct session *jn, int count, char *const
     free(jn->arguments);
     jn->arguments = copy(L, lua_tostring(L, -1));
     lua_pop(L, 1);
+}
+
+void session_describe_script(lua_State *L, void *session, const struct script *script,
+                             const char *name, const char *code, size_t size)
+{
+    struct session *jn = session;
+    if (script != NULL && name != NULL)
+        keep_words(L, jn, script->argc - script->index, script->argv + script->index);
+    else if (script != NULL && jn->options->restricted)
+        keep_words(L, jn, 0, NULL);
+    session_describe(L, jn, name, code, size);
 }
 
 void session_push_words(lua_State *L, struct session *jn)
@@ -415,54 +423,60 @@ static const char when_mended[] = "what the journal holds is good; when that is 
                                   "with: kelp --resume %s";
 
 /* Says why the journal could not be written to its end. */
-static int give_up(struct journal *j, int code)
+static void give_up(struct journal *j, struct exit_facts *facts)
 {
     struct journal_fault fault;
     log_line(LOG_ERROR, "%s", journal_fault(j)->message);
     log_line(LOG_NOTICE, when_mended, journal_run(j)->id);
     journal_close(j, &fault);
-    return code == 0 ? 1 : code;
+    facts->journal_failed = true;
 }
 
 /* The same when all is written and only its files are not in order. */
-static int close_journal(struct journal *j, int code)
+static void close_journal(struct journal *j, struct exit_facts *facts)
 {
     struct journal_fault fault;
     char *id = strdup(journal_run(j)->id);
-    bool closed = journal_close(j, &fault);
-    if (!closed) {
+    if (!journal_close(j, &fault)) {
         log_line(LOG_ERROR, "%s", fault.message);
         log_line(LOG_NOTICE, when_mended, id != NULL ? id : "last");
+        facts->journal_failed = true;
     }
     free(id);
-    return closed || code != 0 ? code : 1;
 }
 
-int session_end(lua_State *L, struct session *jn, int code, bool broken_off)
+void session_end(lua_State *L, struct session *jn, struct exit_facts *facts, bool broken_off)
 {
     struct journal *j = writes_detach_journal(L);
     size_t counts[JOURNAL_STATES] = {0};
     if (j == NULL)
-        return code;
-    if (journal_is_dead(j))
-        return give_up(j, code);
-    if (jn->resumed && code == 0) {
-        bool accepted = jn->options->accept_changes;
-        if (report_unreached(L, j, accepted ? LOG_NOTICE : LOG_ERROR) > 0 && !accepted)
-            code = 1;
+        return;
+    if (journal_is_dead(j)) {
+        give_up(j, facts);
+        return;
     }
-    if (!journal_counts(j, counts))
-        return give_up(j, code);
+    if (jn->resumed && session_exit_code(facts) == 0) {
+        bool accepted = jn->options->accept_changes;
+        size_t unreached = report_unreached(L, j, accepted ? LOG_NOTICE : LOG_ERROR);
+        facts->unreached_writes = accepted ? 0 : unreached;
+    }
+    if (!journal_counts(j, counts)) {
+        give_up(j, facts);
+        return;
+    }
     size_t unknown = counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT];
-    if (unknown > 0 && !jn->taken && (code == 0 || code == 1))
-        code = 4;
+    if (!jn->taken)
+        facts->unknown_writes = unknown;
+    int code = session_exit_code(facts);
     bool complete = is_complete(counts, code, broken_off);
-    if (!finish(j, jn, counts[JOURNAL_UNDONE], code, complete))
-        return give_up(j, code);
+    if (!finish(j, jn, counts[JOURNAL_UNDONE], code, complete)) {
+        give_up(j, facts);
+        return;
+    }
     if (!jn->taken) {
         if (unknown > 0)
             report_unknown(j);
         report_run(j, counts, complete);
     }
-    return close_journal(j, code);
+    close_journal(j, facts);
 }

@@ -3,6 +3,8 @@
 #ifndef KELP_SESSION_SESSION_H
 #define KELP_SESSION_SESSION_H
 
+#include "lua/script.h"
+#include "session/exit_code.h"
 #include "session/writes.h"
 
 #include <lua.h>
@@ -11,11 +13,19 @@
 
 struct clock;
 struct journal;
-struct options;
+
+struct session_options {
+    bool plan;           /* nothing is sent that changes anything */
+    bool records;        /* writes go into a journal */
+    const char *journal; /* its file; NULL: one in the folder of this user's runs */
+    const char *resume;  /* the run to resume, or NULL */
+    bool accept_changes; /* resume it though the script is another */
+    bool restricted;     /* a sandbox is on */
+};
 
 struct session {
     struct writes_settings settings; /* for writes_open; its context is this struct */
-    const struct options *options;
+    const struct session_options *options;
     struct clock *clock;
     /* What the journal says of the run; owned. */
     char *script, *digest, *arguments;
@@ -25,7 +35,7 @@ struct session {
 };
 
 /* `options` and `clock` must outlive it. */
-void session_init(struct session *jn, const struct options *options, struct clock *clock);
+void session_init(struct session *jn, const struct session_options *options, struct clock *clock);
 void session_free(struct session *jn);
 
 /* What the run will be known by, before its chunk is run: the script's or the
@@ -35,9 +45,11 @@ void session_free(struct session *jn);
 void session_describe(lua_State *L, struct session *jn, const char *script,
                          const char *code, size_t size);
 
-/* The words of the command line from the script or command on, kept for a run
- * that goes on with this one. [-0, +0, m] */
-void session_keep_words(lua_State *L, struct session *jn, int count, char *const words[]);
+/* session_describe as a script_listener's function, whose context is the session; it also keeps
+ * the words of the command line from the script or command on, for whoever resumes the run.
+ * [-0, +0, e] */
+void session_describe_script(lua_State *L, void *session, const struct script *script,
+                             const char *name, const char *code, size_t size);
 
 /* With --resume and no script: pushes the array of those words as they were, and
  * goes to the folder that the run was started in. Raises when the run had none, or when its
@@ -48,9 +60,8 @@ void session_push_words(lua_State *L, struct session *jn);
 /* Opens the run that --resume names. False after reporting why not. [-0, +0, m] */
 bool session_resume(lua_State *L, struct session *jn);
 
-/* Records how the run ended (`broken_off`: by an error), closes the journal and says how to go on. Returns the
- * program's exit code for one that would have been `code`: 4 when an outcome is
- * unknown, 1 when a resumed run has left something out. [-0, +0, m] */
-int session_end(lua_State *L, struct session *jn, int code, bool broken_off);
+/* Records how the run ended (`broken_off`: by an error), closes the journal and says how to
+ * resume or undo it. Adds to *facts what the journal has to say. [-0, +0, m] */
+void session_end(lua_State *L, struct session *jn, struct exit_facts *facts, bool broken_off);
 
 #endif

@@ -1,4 +1,4 @@
-/* complete: the names that could stand at the end of a line of Lua.
+/* completion: the names that could stand at the end of a line of Lua.
  *
  * Looks only: no function, metamethod or __index function of a value runs. A
  * metatable may list names that cannot be found by looking in a table

@@ -51,6 +51,8 @@ static int search(lua_State *L)
         return 1;
     }
     const char *name = luaL_gsub(L, module, ".", "/");
+    if (find(name) == NULL)
+        name = lua_pushfstring(L, "%s/init", name);
     if (find(name) == NULL) {
         lua_pushfstring(L, "no built-in module '%s'", module);
         return 1;

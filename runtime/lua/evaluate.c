@@ -9,25 +9,44 @@
 #include <string.h>
 #include <unistd.h>
 
-/* () -> a registry reference of kelp.show.value */
-static int find_show(lua_State *L)
+/* registry[&SHOW], registry[&GLOBALS]: what at_prompt was given. */
+static char SHOW, GLOBALS;
+
+int evaluate_at_prompt(lua_State *L)
 {
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "kelp.show");
-    lua_call(L, 1, 1);
-    lua_getfield(L, -1, "value");
-    lua_pushinteger(L, luaL_ref(L, LUA_REGISTRYINDEX));
-    return 1;
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &GLOBALS);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &SHOW);
+    return 0;
 }
 
-int evaluate_open(lua_State *L, struct evaluate *e)
+void evaluate_open(lua_State *L)
 {
-    lua_pushcfunction(L, find_show);
-    if (state_call(L, 0) != LUA_OK)
-        return state_report(L);
-    e->show = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    return 0;
+    int top = lua_gettop(L);
+    lua_pushglobaltable(L);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &GLOBALS) == LUA_TTABLE) {
+        for (lua_pushnil(L); lua_next(L, top + 2) != 0; lua_pop(L, 1)) {
+            lua_pushvalue(L, -2);
+            if (lua_rawget(L, top + 1) == LUA_TNIL) {
+                lua_pushvalue(L, -3);
+                lua_pushvalue(L, -3);
+                lua_rawset(L, top + 1);
+            }
+            lua_pop(L, 1);
+        }
+    }
+    lua_settop(L, top);
+}
+
+/* Pushes what shows a value. [-0, +1, -] */
+static void push_show(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &SHOW) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_getglobal(L, "tostring");
+    }
 }
 
 /* A chunk in pieces, so that "return " is put before it without a copy. */
@@ -78,10 +97,10 @@ bool evaluate_unfinished(lua_State *L, int status)
            strcmp(message + size - (sizeof mark - 1), mark) == 0;
 }
 
-/* (values..., evaluate) -> their text, newline after each. */
+/* (values..., columns) -> their text, newline after each. */
 static int show_values(lua_State *L)
 {
-    const struct evaluate *e = lua_touserdata(L, -1);
+    lua_Integer columns = lua_tointeger(L, -1);
     int count = lua_gettop(L) - 1;
     lua_settop(L, count);
     luaL_checkstack(L, count + 8, "too many values to show");
@@ -93,10 +112,10 @@ static int show_values(lua_State *L)
         lua_pop(L, 1);
     }
     lua_createtable(L, 0, 1);
-    lua_pushinteger(L, e->columns);
+    lua_pushinteger(L, columns);
     lua_setfield(L, -2, "width");
     for (int i = 1; i <= count; i++) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, e->show);
+        push_show(L);
         lua_pushvalue(L, i);
         lua_pushvalue(L, count + 1);
         lua_call(L, 2, 1);
@@ -118,7 +137,7 @@ static void write_out(const char *text, size_t size)
 }
 
 /* Shows what stands above `base`. */
-static void show_results(lua_State *L, int base, const struct evaluate *e)
+static void show_results(lua_State *L, int base, int columns)
 {
     if (!lua_checkstack(L, 4)) {
         log_line(LOG_ERROR, "too many values to show");
@@ -126,7 +145,7 @@ static void show_results(lua_State *L, int base, const struct evaluate *e)
     }
     lua_pushcfunction(L, show_values);
     lua_insert(L, base + 1);
-    lua_pushlightuserdata(L, (void *)e);
+    lua_pushinteger(L, columns);
     if (state_call(L, lua_gettop(L) - base - 1) != LUA_OK) {
         state_report(L);
         return;
@@ -136,12 +155,12 @@ static void show_results(lua_State *L, int base, const struct evaluate *e)
     write_out(text, size);
 }
 
-void evaluate_run(lua_State *L, const struct evaluate *e)
+void evaluate_run(lua_State *L, int columns)
 {
     int base = lua_gettop(L) - 1;
     if (state_call(L, 0) != LUA_OK)
         state_report(L);
     else if (lua_gettop(L) > base)
-        show_results(L, base, e);
+        show_results(L, base, columns);
     lua_settop(L, base);
 }

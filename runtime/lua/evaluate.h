@@ -7,14 +7,13 @@
 
 #include <stdbool.h>
 
-/* How values are shown. */
-struct evaluate {
-    int show;    /* registry reference of kelp.show.value, made by evaluate_open */
-    int columns; /* of the terminal */
-};
+/* at_prompt(show, globals), for Lua: show(value, { width = columns }) returns the text of a value;
+ * the fields of `globals` become globals at the prompt, where there are none of these names.
+ * Until it is called values are shown by tostring. [-2, +0, m] */
+int evaluate_at_prompt(lua_State *L);
 
-/* Finds kelp.show. 0, or the exit code after reporting why not. */
-int evaluate_open(lua_State *L, struct evaluate *e);
+/* Sets the globals of the prompt. [-0, +0, m] */
+void evaluate_open(lua_State *L);
 
 /* Compiles the text as an expression ("=" before it is allowed), else as a
  * statement. Leaves the function, or the error message and another status. */
@@ -25,7 +24,8 @@ int evaluate_compile(lua_State *L, const char *text);
 bool evaluate_unfinished(lua_State *L, int status);
 
 /* Calls the function at the top as a task, keeps its first result in `_` and
- * writes all of them to standard output, or reports the error. [-1, +0, -] */
-void evaluate_run(lua_State *L, const struct evaluate *e);
+ * writes all of them to standard output, at most so many columns wide, or reports the error.
+ * [-1, +0, -] */
+void evaluate_run(lua_State *L, int columns);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/paths.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,11 @@
 #include <unistd.h>
 
 enum { MAX_FILE = 64 * 1024 * 1024 };
+
+bool history_path(struct buffer *path)
+{
+    return paths_add_state(path, "history");
+}
 
 static int make_folder_of(const char *path)
 {

@@ -7,6 +7,7 @@
 #include <lualib.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -68,8 +69,19 @@ void output_flush(void)
     (void)log_release(STDERR_FILENO);
 }
 
+static bool open_closed_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            return false;
+    }
+    return true;
+}
+
 bool output_open(void)
 {
+    if (!open_closed_descriptors())
+        return false;
     FILE *in = open_over(STDIN_FILENO), *out = open_over(STDOUT_FILENO),
          *err = open_over(STDERR_FILENO);
     if (in == NULL || out == NULL || err == NULL || atexit(output_flush) != 0)
@@ -84,6 +96,13 @@ bool output_open(void)
     stdout = out;
     stderr = err;
     return true;
+}
+
+int output_end(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return log_release(STDOUT_FILENO);
+    return errno != 0 ? errno : EIO;
 }
 
 FILE *output_direct(int fd)

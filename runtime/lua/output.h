@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Puts streams in the place of stdin, stdout and stderr: what is written to the
+/* Opens what is closed of the descriptors 0, 1 and 2, so that no other file gets the number: what
+ * is read from it is empty, and what is written to it fails. Then puts streams in the place of stdin, stdout and stderr: what is written to the
  * last two is redacted, and reading from the first lets go what they hold back.
- * Once, before anything is written. False when out of memory. */
+ * Once, before anything is written or opened. False with errno set. */
 bool output_open(void);
 
 /* The stream over the descriptor 0, 1 or 2 itself, for a line editor: what goes
@@ -20,6 +21,10 @@ FILE *output_direct(int fd);
 
 /* Writes everything that is buffered or held back. Also done at exit. */
 void output_flush(void);
+
+/* Writes what is buffered for standard output to its end. 0, or an errno value: also of an
+ * earlier write that failed. */
+int output_end(void);
 
 /* Makes io.flush and FILE:flush let go what is held back. After luaL_openlibs.
  * [-0, +0, e] */

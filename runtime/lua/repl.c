@@ -21,14 +21,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HISTORY_SIZE = 1000, MAX_STATEMENT = 16 * 1024 * 1024 };
+enum { HISTORY_SIZE = 1000, MAX_STATEMENT = 16 * 1024 * 1024, MAX_PATH = 4096 };
 
 /* libedit asks for the prompt as a char *, and does not write to it. */
 static char first_prompt[] = "kelp> ", next_prompt[] = "   .. ";
 
 struct repl {
     lua_State *L;
-    struct evaluate values;
     EditLine *editor;
     History *history;
     const char *history_path; /* NULL when none is kept */
@@ -294,9 +293,8 @@ static bool evaluate(struct repl *r)
         return false;
     }
     remember(r);
-    r->values.columns = columns_of_terminal();
     if (status == LUA_OK)
-        evaluate_run(r->L, &r->values);
+        evaluate_run(r->L, columns_of_terminal());
     else
         state_report(r->L);
     return true;
@@ -344,33 +342,36 @@ static void session(struct repl *r)
     }
 }
 
-void repl_greet(bool simulated)
+static void greet(bool simulated)
 {
     fprintf(stderr, "kelp %s (%s): help tells what there is, Tab completes, Ctrl-D ends.\n",
             KELP_VERSION, LUA_RELEASE);
     if (simulated)
-        fputs("Simulated: kelp.confluent(), kelp.upstash() and kelp.connect() are examples.\n",
-              stderr);
+        fputs("The targets are simulated: each provider has examples.\n", stderr);
 }
 
-int repl_run(lua_State *L, const char *history_path)
+struct state_result repl_run(lua_State *L, bool simulated)
 {
-    struct repl r = {.L = L, .values = {LUA_NOREF, TERMINAL_DEFAULT_COLUMNS}, .history_path = history_path};
+    struct repl r = {.L = L};
+    struct state_result result = {.ending = STATE_RETURNED, .code = 0};
+    struct buffer path;
+    greet(simulated);
+    buffer_init(&path, MAX_PATH);
+    if (history_path(&path))
+        r.history_path = buffer_text(&path);
     buffer_init(&r.statement, MAX_STATEMENT);
-    int code = evaluate_open(L, &r.values);
-    if (code == 0) {
-        if (open_history(&r) && open_editor(&r)) {
-            session(&r);
-        } else {
-            log_line(LOG_ERROR, "the line editor cannot start: out of memory");
-            code = 1;
-        }
+    evaluate_open(L);
+    if (open_history(&r) && open_editor(&r)) {
+        session(&r);
+    } else {
+        log_line(LOG_ERROR, "the line editor cannot start: out of memory");
+        result.ending = STATE_FAILED;
     }
     if (r.editor != NULL)
         el_end(r.editor);
     if (r.history != NULL)
         history_end(r.history);
-    luaL_unref(L, LUA_REGISTRYINDEX, r.values.show);
     buffer_wipe(&r.statement);
-    return code;
+    buffer_free(&path);
+    return result;
 }

@@ -3,36 +3,40 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/paths.h"
-#include "secret/log.h"
 #include "lua/embedded.h"
-#include "lua/state.h"
-#include "session/session.h"
-#include "options.h"
+#include "secret/log.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+static const struct state_result done = {.ending = STATE_DONE};
 
-static int report_load(lua_State *L)
+bool script_is_file(const char *word)
 {
-    state_report(L);
-    return EXIT_FAILED;
+    size_t size = strlen(word);
+    return strchr(word, '/') != NULL || (size > 4 && strcmp(word + size - 4, ".lua") == 0);
 }
 
-static int run_text(lua_State *L, const char *text)
+bool script_goes_on(struct state_result result)
+{
+    return result.ending == STATE_DONE ||
+           (result.ending == STATE_RETURNED && result.code == 0);
+}
+
+static struct state_result run_text(lua_State *L, const char *text)
 {
     if (luaL_loadbufferx(L, text, strlen(text), "=(command line)", "t") != LUA_OK)
-        return report_load(L);
+        return state_report(L);
     return state_run(L, 0);
 }
 
-int script_require(lua_State *L, const char *text)
+struct state_result script_require(lua_State *L, const char *text)
 {
     const char *equals = strchr(text, '=');
     const char *module = equals != NULL ? equals + 1 : text;
@@ -50,22 +54,22 @@ int script_require(lua_State *L, const char *text)
     lua_pushvalue(L, base);
     lua_settable(L, -3);
     lua_settop(L, base - 1);
-    return 0;
+    return done;
 }
 
 /* arg[0] is the script, what stood before it has negative indices. */
-static int push_arguments(lua_State *L, const struct options *o)
+static int push_arguments(lua_State *L, const struct script *s)
 {
-    lua_createtable(L, o->argc, 4);
-    for (int i = 0; i < o->argc; i++) {
-        lua_pushstring(L, o->argv[i]);
-        lua_rawseti(L, -2, i - o->script);
+    lua_createtable(L, s->argc, 4);
+    for (int i = 0; i < s->argc; i++) {
+        lua_pushstring(L, s->argv[i]);
+        lua_rawseti(L, -2, i - s->index);
     }
     lua_setglobal(L, "arg");
-    int n = o->argc - o->script - 1;
+    int n = s->argc - s->index - 1;
     luaL_checkstack(L, n, "too many arguments");
     for (int i = 1; i <= n; i++)
-        lua_pushstring(L, o->argv[o->script + i]);
+        lua_pushstring(L, s->argv[s->index + i]);
     return n > 0 ? n : 0;
 }
 
@@ -85,8 +89,8 @@ static void list_commands(struct buffer *out)
     }
 }
 
-/* Leaves the command's chunk; 0, or the exit code after reporting. */
-static int load_command(lua_State *L, const char *name)
+/* Leaves the function of the command; false, with *result, after reporting. */
+static bool load_command(lua_State *L, const char *name, struct state_result *result)
 {
     struct buffer path;
     int status;
@@ -100,33 +104,44 @@ static int load_command(lua_State *L, const char *name)
     }
     buffer_free(&path);
     if (status == LUA_OK)
-        return 0;
-    if (status == LUA_ERRFILE) {
-        struct buffer known;
-        buffer_init(&known, 4096);
-        list_commands(&known);
-        log_line(LOG_ERROR, "there is no command '%s' (a script's name ends in .lua); commands: sim%s",
-                 name, buffer_text(&known));
-        buffer_free(&known);
-        lua_pop(L, 1);
-        return EXIT_USAGE;
+        return true;
+    if (status != LUA_ERRFILE) {
+        *result = state_report(L);
+        return false;
     }
-    return report_load(L);
+    struct buffer known;
+    buffer_init(&known, 4096);
+    list_commands(&known);
+    log_line(LOG_ERROR, "there is no command '%s' (a script's name ends in .lua); commands:%s",
+             name, buffer_text(&known));
+    buffer_free(&known);
+    lua_pop(L, 1);
+    result->ending = STATE_USAGE;
+    return false;
 }
 
-/* Says in the journal, or compares with it, what is run. [-0, +0, e] */
-static void describe(lua_State *L, struct session *jn, const struct options *o)
+/* The same for a script, or for standard input. */
+static bool load_file(lua_State *L, const char *path, struct state_result *result)
 {
-    const char *name = o->script < o->argc ? o->argv[o->script] : NULL;
-    if (o->run == OPTIONS_STDIN || o->run == OPTIONS_NONE) {
-        if (o->restricted)
-            session_keep_words(L, jn, 0, NULL);
-        session_describe(L, jn, NULL, NULL, 0);
+    if (path != NULL)
+        state_add_folder(L, path);
+    if (luaL_loadfilex(L, path, "t") == LUA_OK)
+        return true;
+    *result = state_report(L);
+    return false;
+}
+
+static void describe(lua_State *L, const struct script *s, const struct script_listener *listener)
+{
+    if (listener == NULL)
+        return;
+    if (s->kind == SCRIPT_STDIN || s->kind == SCRIPT_NONE) {
+        listener->describe(L, listener->context, s, NULL, NULL, 0);
         return;
     }
-    session_keep_words(L, jn, o->argc - o->script, o->argv + o->script);
+    const char *name = s->argv[s->index];
     struct buffer code;
-    if (o->run == OPTIONS_COMMAND) {
+    if (s->kind == SCRIPT_COMMAND) {
         buffer_init(&code, 4096);
         buffer_printf(&code, "kelp %s %s", KELP_VERSION, name);
     } else {
@@ -137,72 +152,66 @@ static void describe(lua_State *L, struct session *jn, const struct options *o)
     buffer_free(&code);
     size_t size;
     const char *bytes = lua_tolstring(L, -1, &size);
-    session_describe(L, jn, name, bytes, size);
+    listener->describe(L, listener->context, s, name, bytes, size);
     lua_pop(L, 1);
 }
 
-int script_run(lua_State *L, struct session *jn, const struct options *o)
+struct state_result script_run(lua_State *L, const struct script *s,
+                               const struct script_listener *listener)
 {
-    int code = 0;
-    if (o->run == OPTIONS_COMMAND) {
-        code = load_command(L, o->argv[o->script]);
-    } else {
-        const char *path = o->run == OPTIONS_SCRIPT ? o->argv[o->script] : NULL;
-        if (path != NULL)
-            state_add_folder(L, path);
-        if (luaL_loadfilex(L, path, "t") != LUA_OK)
-            code = report_load(L);
-    }
-    if (code != 0)
-        return code;
-    describe(L, jn, o);
-    int n = push_arguments(L, o);
-    return state_run(L, n);
+    struct state_result result = done;
+    bool loaded = s->kind == SCRIPT_COMMAND
+                      ? load_command(L, s->argv[s->index], &result)
+                      : load_file(L, s->kind == SCRIPT_FILE ? s->argv[s->index] : NULL, &result);
+    if (!loaded)
+        return result;
+    describe(L, s, listener);
+    return state_run(L, push_arguments(L, s));
 }
 
-static void describe_actions(lua_State *L, struct session *jn, const struct options *o)
+static void describe_actions(lua_State *L, const struct script_action *actions, size_t count,
+                             const struct script_listener *listener)
 {
     lua_pushliteral(L, "");
-    for (size_t i = 0; i < o->action_count; i++) {
-        lua_pushfstring(L, "%s\n", o->actions[i].text);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushfstring(L, "%s\n", actions[i].text);
         lua_concat(L, 2);
     }
     size_t size;
     const char *text = lua_tolstring(L, -1, &size);
-    session_describe(L, jn, "(command line)", text, size);
+    listener->describe(L, listener->context, NULL, "(command line)", text, size);
     lua_pop(L, 1);
 }
 
-int script_run_actions(lua_State *L, struct session *jn, const struct options *o)
+struct state_result script_run_actions(lua_State *L, const struct script *s,
+                                       const struct script_action *actions, size_t count,
+                                       const struct script_listener *listener)
 {
-    if (o->action_count > 0 && script_require(L, "kelp") != 0)
-        return EXIT_FAILED;
-    if (o->action_count > 0 && o->run == OPTIONS_NONE)
-        describe_actions(L, jn, o);
-    for (size_t i = 0; i < o->action_count; i++) {
-        const struct options_action *a = &o->actions[i];
-        int code = a->kind == OPTIONS_RUN_TEXT ? run_text(L, a->text) : script_require(L, a->text);
-        if (code != 0)
-            return code;
+    struct state_result result = count > 0 ? script_require(L, "kelp") : done;
+    if (!script_goes_on(result))
+        return result;
+    if (count > 0 && s->kind == SCRIPT_NONE && listener != NULL)
+        describe_actions(L, actions, count, listener);
+    for (size_t i = 0; i < count && script_goes_on(result); i++) {
+        const char *text = actions[i].text;
+        result = actions[i].kind == SCRIPT_STATEMENT ? run_text(L, text) : script_require(L, text);
     }
-    return 0;
+    return result;
 }
 
-struct options script_of_earlier_run(lua_State *L, const struct options *given)
+struct script script_of_words(lua_State *L)
 {
-    struct options o = *given;
     int words = lua_gettop(L);
-    o.argc = (int)lua_rawlen(L, words);
-    o.argv = lua_newuserdatauv(L, ((size_t)o.argc + 1) * sizeof *o.argv, 1);
+    struct script s = {.argc = (int)lua_rawlen(L, words)};
+    s.argv = lua_newuserdatauv(L, ((size_t)s.argc + 1) * sizeof *s.argv, 1);
     lua_pushvalue(L, words);
     lua_setiuservalue(L, -2, 1); /* keeps the texts */
-    for (int i = 0; i < o.argc; i++) {
+    for (int i = 0; i < s.argc; i++) {
         lua_rawgeti(L, words, i + 1);
-        o.argv[i] = (char *)lua_tostring(L, -1);
+        s.argv[i] = (char *)(uintptr_t)lua_tostring(L, -1);
         lua_pop(L, 1);
     }
-    o.argv[o.argc] = NULL;
-    o.script = 0;
-    o.run = options_is_script(o.argv[0]) ? OPTIONS_SCRIPT : OPTIONS_COMMAND;
-    return o;
+    s.argv[s.argc] = NULL;
+    s.kind = script_is_file(s.argv[0]) ? SCRIPT_FILE : SCRIPT_COMMAND;
+    return s;
 }

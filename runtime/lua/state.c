@@ -5,16 +5,13 @@
 #include "base/terminal.h"
 #include "secret/log.h"
 #include "http/exchange.h"
-#include "journal/journal.h"
 #include "http/transport.h"
 #include "lua/embedded.h"
-#include "session/session.h"
-#include "options.h"
-#include "lua/output.h"
 #include "lua/error.h"
-#include "lua/json.h"
-#include "kelp.h"
 #include "lua/interrupt.h"
+#include "lua/json.h"
+#include "lua/memory.h"
+#include "lua/output.h"
 #include "lua/task.h"
 
 #include <lauxlib.h>
@@ -27,17 +24,13 @@
 
 struct state {
     lua_State *L;
-    struct clock clock;          /* of a state_new */
-    struct transport *transport; /* likewise: owned; NULL when it is the caller's */
+    struct state_settings settings;
+    struct clock clock;          /* the machine's, when the settings name none */
+    struct transport *transport; /* owned; NULL when it is the caller's */
     struct engine *engine;
-    struct pool *pool;           /* the Lua state's memory; NULL: it has the caller's */
-    struct session journaling;
+    struct pool *pool;           /* the Lua state's memory; NULL: the caller allocates it */
+    struct memory memory;        /* the limit of state_limit_memory */
 };
-
-struct session *state_session(struct state *h)
-{
-    return &h->journaling;
-}
 
 lua_State *state_lua(struct state *h)
 {
@@ -122,57 +115,9 @@ static int print(lua_State *L)
     return 0;
 }
 
-static int load_kelp(lua_State *L)
-{
-    if (embedded_load(L, "kelp/init") != LUA_OK)
-        return lua_error(L);
-    lua_pushliteral(L, "kelp");
-    lua_call(L, 1, 1);
-    return 1;
-}
-
-static void set_settings(lua_State *L, const struct options *o)
-{
-    lua_createtable(L, 0, 6);
-    lua_pushstring(L, o->json_output ? "json" : "text");
-    lua_setfield(L, -2, "output");
-    /* Tables fit the terminal; whoever reads a pipe gets them whole. */
-    int columns = terminal_columns(STDOUT_FILENO);
-    if (columns > 0)
-        lua_pushinteger(L, columns);
-    else
-        lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "width");
-    if (o->plan) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, "plan");
-    }
-    if (o->resume != NULL) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, "resumed");
-    }
-    if (o->timeout > 0) {
-        lua_pushnumber(L, o->timeout);
-        lua_setfield(L, -2, "timeout");
-    }
-    if (o->concurrency > 0) {
-        lua_pushinteger(L, o->concurrency);
-        lua_setfield(L, -2, "concurrency");
-    }
-    if (o->rate > 0) {
-        lua_pushnumber(L, o->rate);
-        lua_setfield(L, -2, "rate");
-    }
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, "kelp.settings");
-    lua_pop(L, 2);
-}
-
 static int set_up(lua_State *L)
 {
     struct state *h = lua_touserdata(L, 1);
-    const struct options *o = lua_touserdata(L, 2);
     lua_settop(L, 0);
     /* LUA_PATH and LUA_CPATH are obeyed, but for their relative entries. */
     luaL_openlibs(L);
@@ -190,16 +135,11 @@ static int set_up(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, luaopen_cjson);
     lua_setfield(L, -2, "cjson");
-    lua_pushcfunction(L, load_kelp);
-    lua_setfield(L, -2, "kelp");
     lua_settop(L, 0);
 
     task_open(L, h->engine);
-    writes_open(L, h->engine, &h->journaling.settings);
-    set_settings(L, o);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    kelp_push_raw(L, h->engine);
-    lua_setfield(L, -2, "kelp.raw");
+    if (h->settings.open != NULL)
+        h->settings.open(L, h->engine, h->settings.context);
     return 0;
 }
 
@@ -240,69 +180,65 @@ static struct state *fail(struct state *h, const char *fault, char **why)
     return NULL;
 }
 
-/* Takes the host over: it is freed when that fails. */
-static struct state *open_over(struct state *h, struct transport *transport, struct clock *clock,
-                              const struct options *options, lua_Alloc allocate,
-                              void *allocate_data, char **why)
+/* Makes the transport and the clock that the settings do not name; NULL, or what is wrong. */
+static const char *choose_transport(struct state *h)
 {
-    session_init(&h->journaling, options, clock);
-    h->engine = engine_new(transport, clock);
-    if (h->engine == NULL)
-        return fail(h, "not enough memory", why);
-    if (allocate == NULL) {
+    struct state_settings *s = &h->settings;
+    const char *fault = "not enough memory";
+    if (s->clock == NULL) {
+        clock_system(&h->clock);
+        s->clock = &h->clock;
+    }
+    if (s->transport == NULL) {
+        h->transport = transport_curl(&fault);
+        if (h->transport == NULL)
+            return fault;
+        s->transport = h->transport;
+    }
+    h->engine = engine_new(s->transport, s->clock);
+    return h->engine == NULL ? "not enough memory" : NULL;
+}
+
+static const char *choose_memory(struct state *h)
+{
+    struct state_settings *s = &h->settings;
+    if (s->allocate == NULL) {
         h->pool = pool_new();
         if (h->pool == NULL)
-            return fail(h, "not enough memory", why);
-        allocate = allocate_pooled;
-        allocate_data = h->pool;
+            return "not enough memory";
+        s->allocate = allocate_pooled;
+        s->allocate_data = h->pool;
     }
-    h->L = lua_newstate(allocate, allocate_data);
+    return NULL;
+}
+
+struct state *state_new(const struct state_settings *settings, char **why)
+{
+    *why = NULL;
+    struct state *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return fail(NULL, "not enough memory", why);
+    h->settings = *settings;
+    const char *fault = choose_transport(h);
+    if (fault == NULL)
+        fault = choose_memory(h);
+    if (fault != NULL)
+        return fail(h, fault, why);
+    h->L = lua_newstate(h->settings.allocate, h->settings.allocate_data);
     if (h->L == NULL)
         return fail(h, "not enough memory", why);
     lua_atpanic(h->L, panic);
     lua_gc(h->L, LUA_GCGEN, 0, 0);
     lua_pushcfunction(h->L, set_up);
     lua_pushlightuserdata(h->L, h);
-    lua_pushlightuserdata(h->L, (void *)options);
-    if (lua_pcall(h->L, 2, 0, 0) != LUA_OK)
+    if (lua_pcall(h->L, 1, 0, 0) != LUA_OK)
         return fail(h, lua_tostring(h->L, -1), why);
     return h;
 }
 
-struct state *state_new(const struct options *options, lua_Alloc allocate, void *allocate_data,
-                      char **why)
+void state_limit_memory(struct state *h, size_t most)
 {
-    *why = NULL;
-    const char *fault = "not enough memory";
-    struct state *h = calloc(1, sizeof *h);
-    if (h == NULL)
-        return fail(NULL, fault, why);
-    clock_system(&h->clock);
-    h->transport = transport_curl(&fault);
-    if (h->transport == NULL)
-        return fail(h, fault, why);
-    return open_over(h, h->transport, &h->clock, options, allocate, allocate_data, why);
-}
-
-struct state *state_new_over(struct transport *transport, struct clock *clock,
-                           const struct options *options, lua_Alloc allocate,
-                           void *allocate_data, char **why)
-{
-    *why = NULL;
-    struct state *h = calloc(1, sizeof *h);
-    if (h == NULL)
-        return fail(NULL, "not enough memory", why);
-    return open_over(h, transport, clock, options, allocate, allocate_data, why);
-}
-
-void state_simulate(struct state *h, const char *url)
-{
-    lua_State *L = h->L;
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_getfield(L, -1, "kelp.settings");
-    lua_pushstring(L, url);
-    lua_setfield(L, -2, "sim");
-    lua_pop(L, 2);
+    memory_limit(h->L, &h->memory, most);
 }
 
 void state_free(struct state *h)
@@ -311,15 +247,14 @@ void state_free(struct state *h)
         return;
     if (h->L != NULL) {
         task_close_all(h->L);
-        struct journal_fault fault;
-        journal_close(writes_detach_journal(h->L), &fault); /* of a run that did not come to its end */
+        if (h->settings.close != NULL)
+            h->settings.close(h->L, h->settings.context);
         lua_close(h->L);
     }
     pool_free(h->pool);
     engine_free(h->engine);
     if (h->transport != NULL)
         h->transport->free(h->transport);
-    session_free(&h->journaling);
     free(h);
 }
 
@@ -362,20 +297,25 @@ bool state_has_raised(lua_State *L)
     return raised;
 }
 
-int state_report(lua_State *L)
+static enum state_ending ending_of_error(lua_State *L)
 {
-    int code = 1;
-    lua_pushboolean(L, 1);
-    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.raised");
+    bool is_unknown = false;
     if (error_is(L, -1)) {
         lua_getfield(L, -1, "kind");
         const char *kind = lua_tostring(L, -1);
-        if (kind != NULL && strcmp(kind, "unknown_outcome") == 0)
-            code = 4;
+        is_unknown = kind != NULL && strcmp(kind, error_kind_name(ERROR_UNKNOWN_OUTCOME)) == 0;
         lua_pop(L, 1);
     }
     if (interrupt_pending())
-        code = interrupt_is_limit() ? 1 : 130;
+        return interrupt_is_limit() ? STATE_FAILED : STATE_INTERRUPTED;
+    return is_unknown ? STATE_UNKNOWN : STATE_FAILED;
+}
+
+struct state_result state_report(lua_State *L)
+{
+    struct state_result result = {.ending = ending_of_error(L)};
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kelp.raised");
     lua_pushcfunction(L, error_text);
     lua_insert(L, -2);
     if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
@@ -384,57 +324,20 @@ int state_report(lua_State *L)
     }
     log_line(LOG_ERROR, "%s", lua_tostring(L, -1));
     lua_pop(L, 1);
-    return code;
+    return result;
 }
 
-int state_run(lua_State *L, int nargs)
+struct state_result state_run(lua_State *L, int nargs)
 {
     int base = lua_gettop(L) - nargs;
     if (state_call(L, nargs) != LUA_OK)
         return state_report(L);
-    int code = 0;
+    struct state_result result = {.ending = STATE_DONE};
     if (lua_gettop(L) >= base && lua_isinteger(L, base)) {
         lua_Integer n = lua_tointeger(L, base);
-        code = n >= 0 && n <= 255 ? (int)n : 1;
+        result.ending = STATE_RETURNED;
+        result.code = n >= 0 && n <= 255 ? (int)n : 1;
     }
     lua_settop(L, base - 1);
-    return code;
-}
-
-int state_audit(lua_State *L, int code)
-{
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    if (lua_getfield(L, -1, "kelp.reconcile") != LUA_TTABLE || interrupt_pending()) {
-        lua_pop(L, 2);
-        return code;
-    }
-    lua_getfield(L, -1, "audit");
-    int base = lua_gettop(L);
-    if (state_call(L, 0) != LUA_OK) {
-        int failure = state_report(L);
-        lua_settop(L, base - 3);
-        return failure;
-    }
-    bool doubles = lua_tointeger(L, base) > 0;
-    lua_settop(L, base - 3);
-    return interrupt_pending() ? interrupt_is_limit() ? 1 : 130 : doubles ? 4 : code;
-}
-
-int state_plan(lua_State *L, int code)
-{
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    if (lua_getfield(L, -1, "kelp.plan") != LUA_TTABLE) {
-        lua_pop(L, 2);
-        return code;
-    }
-    lua_getfield(L, -1, "finish");
-    int base = lua_gettop(L);
-    if (state_call(L, 0) != LUA_OK) {
-        int failure = state_report(L);
-        lua_settop(L, base - 3);
-        return failure;
-    }
-    bool changes = lua_tointeger(L, base) > 0;
-    lua_settop(L, base - 3);
-    return changes && code == 0 ? 3 : code;
+    return result;
 }

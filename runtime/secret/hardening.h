@@ -10,9 +10,8 @@
  * with errno when the kernel refuses. */
 bool hardening_close_process(void);
 
-/* Moves the credentials that the providers read from the environment into the
- * keyring, and takes SSLKEYLOGFILE, which would write down the keys of every TLS
- * connection, out of it. NULL, or the variable for which there was no memory. */
-const char *hardening_take_credentials(void);
+/* Takes SSLKEYLOGFILE, which would write down the keys of every TLS connection, out of the
+ * environment. */
+void hardening_clean_environment(void);
 
 #endif

@@ -24,6 +24,8 @@
 
 static const size_t max_body = (size_t)64 * 1024 * 1024;
 
+enum { MAX_COMPLAINTS = 64 * 1024 }; /* bytes; what comes then is dropped */
+
 /* One request, from its first line until its response has gone out. */
 struct visit {
     struct MHD_Connection *connection;
@@ -49,6 +51,9 @@ struct simulator {
     pthread_t thread;
     struct timespec start;
     struct visit *first;           /* delayed responses, in order of due */
+    int complained;                /* an eventfd: readable when there are complaints */
+    pthread_mutex_t lock;          /* of complaints, which both threads use */
+    struct buffer complaints;      /* lines */
     char url[32];
 };
 
@@ -59,6 +64,15 @@ __attribute__((format(printf, 2, 3))) static void explain(char **why, const char
     if (vasprintf(why, format, arguments) < 0)
         *why = NULL;
     va_end(arguments);
+}
+
+/* For the caller's thread to write. */
+static void complain(struct simulator *s, const char *what, const char *path, const char *message)
+{
+    pthread_mutex_lock(&s->lock);
+    (void)buffer_printf(&s->complaints, "kelp: simulator: %s %s: %s\n", what, path, message);
+    pthread_mutex_unlock(&s->lock);
+    eventfd_write(s->complained, 1);
 }
 
 static double elapsed(const struct simulator *s)
@@ -184,7 +198,8 @@ static void compose(struct simulator *s, struct visit *v, const char *method)
         request.body_size = v->body.size;
         request.header_count = 0;
         MHD_get_connection_values(v->connection, MHD_HEADER_KIND, collect_header, &request);
-        models_answer(s->models, elapsed(s), &request, &response);
+        if (!models_answer(s->models, elapsed(s), &request, &response))
+            complain(s, method, v->uri, response.body);
     }
     v->status = response.status;
     v->closes = response.ending == MODEL_CLOSE;
@@ -273,7 +288,7 @@ static void *serve(void *context)
     for (;;) {
         struct timespec t;
         if (ppoll(watched, 2, patience(s, &t), NULL) < 0 && errno != EINTR) {
-            fprintf(stderr, "kelp: simulator: poll: %s\n", strerror(errno));
+            complain(s, "it", "stops", strerror(errno));
             break;
         }
         if (watched[1].revents != 0)
@@ -335,6 +350,10 @@ static void release(struct simulator *s)
     models_free(s->models);
     if (s->stop >= 0)
         close(s->stop);
+    if (s->complained >= 0)
+        close(s->complained);
+    buffer_free(&s->complaints);
+    pthread_mutex_destroy(&s->lock);
     free(s->state);
     free(s);
 }
@@ -354,8 +373,11 @@ struct simulator *simulator_start(const struct simulator_options *o, char **why)
     }
     s->latency = o->latency;
     clock_gettime(CLOCK_MONOTONIC, &s->start);
+    pthread_mutex_init(&s->lock, NULL);
+    buffer_init(&s->complaints, MAX_COMPLAINTS);
     s->stop = eventfd(0, EFD_CLOEXEC);
-    if (s->stop < 0) {
+    s->complained = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->stop < 0 || s->complained < 0) {
         explain(why, "eventfd: %s", strerror(errno));
         goto failed;
     }
@@ -382,11 +404,29 @@ const char *simulator_url(const struct simulator *s)
     return s->url;
 }
 
+int simulator_complaints(const struct simulator *s)
+{
+    return s->complained;
+}
+
+void simulator_write_complaints(struct simulator *s)
+{
+    eventfd_t ignored;
+    (void)eventfd_read(s->complained, &ignored);
+    pthread_mutex_lock(&s->lock);
+    struct buffer lines = s->complaints;
+    buffer_init(&s->complaints, MAX_COMPLAINTS);
+    pthread_mutex_unlock(&s->lock);
+    fputs(buffer_text(&lines), stderr);
+    buffer_free(&lines);
+}
+
 bool simulator_stop(struct simulator *s, char **why)
 {
     *why = NULL;
     eventfd_write(s->stop, 1);
     pthread_join(s->thread, NULL);
+    simulator_write_complaints(s);
     MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
     bool saved = s->state == NULL || models_save(s->models, elapsed(s), s->state, why);

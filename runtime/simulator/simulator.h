@@ -1,26 +1,17 @@
-/* simulator: the provider models of scripts/simulator/ behind libmicrohttpd, on
- * a loopback port, over real HTTP.
+/* simulator: the models of scripts/simulator/ behind libmicrohttpd, on a loopback port, over real
+ * HTTP. It knows no provider: which paths there are is for the models to say.
  *
- * One thread runs the HTTP daemon and a Lua state of its own that holds the
- * models; nothing is shared with the state that runs scripts. */
+ * One thread runs the HTTP daemon and a Lua state of its own that holds the models. It writes
+ * nothing, since the redactor and the log are the caller's thread's: what it has to complain about
+ * is kept until the caller asks. */
 #ifndef KELP_SIMULATOR_SIMULATOR_H
 #define KELP_SIMULATOR_SIMULATOR_H
+
+#include "simulator/simulator_models.h"
 
 #include <stdbool.h>
 
 struct simulator;
-
-struct simulator_options {
-    int port;              /* 0: the kernel chooses */
-    double latency;        /* seconds before each response */
-    double provisioning;   /* seconds until a new connector runs */
-    double rate;           /* requests a second before 429; 0: no limit */
-    double lag;            /* seconds that reads are behind */
-    long long seed;        /* of ids and faults; 0: 1 */
-    const char *faults;    /* what goes wrong: KIND=RATE,… as scripts/simulator/faults.lua has
-                            * it, or the name of a JSON file (no '=' in it), or NULL */
-    const char *state;     /* JSON file to load at the start and save at the end, or NULL */
-};
 
 void simulator_defaults(struct simulator_options *o);
 
@@ -28,17 +19,18 @@ void simulator_defaults(struct simulator_options *o);
  * frees. */
 struct simulator *simulator_start(const struct simulator_options *o, char **why);
 
-/* "http://127.0.0.1:PORT", owned by s. The providers' base addresses are this
- * followed by "/confluent" and "/upstash/v2/kafka". */
+/* "http://127.0.0.1:PORT", owned by s. */
 const char *simulator_url(const struct simulator *s);
 
-/* Stops it, saves the state file, frees it. Returns false, with *why set as
+/* A descriptor that is readable when there are complaints. */
+int simulator_complaints(const struct simulator *s);
+
+/* Writes the complaints so far to standard error: models that raised an error, which is a bug in
+ * them. */
+void simulator_write_complaints(struct simulator *s);
+
+/* Stops it, writes the complaints, saves the state file, frees it. Returns false, with *why set as
  * above, when the state cannot be saved. */
 bool simulator_stop(struct simulator *s, char **why);
-
-/* `kelp sim …`: parses its own options (argv[0] is "sim"), prints the JSON line
- * with the addresses and serves until SIGINT or SIGTERM. Returns the process's
- * exit code. */
-int simulator_main(int argc, char **argv);
 
 #endif

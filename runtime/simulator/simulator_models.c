@@ -278,7 +278,7 @@ static int answer(lua_State *L)
     return 1;
 }
 
-void models_answer(struct models *m, double now, const struct model_request *request,
+bool models_answer(struct models *m, double now, const struct model_request *request,
                    struct model_reply *response)
 {
     lua_State *L = m->L;
@@ -290,11 +290,10 @@ void models_answer(struct models *m, double now, const struct model_request *req
     lua_pushcfunction(L, answer);
     lua_pushlightuserdata(L, m);
     if (lua_pcall(L, 1, 1, 1) == LUA_OK)
-        return; /* the response's table stays on the stack, and with it its strings */
+        return true; /* the response's table stays on the stack, and with it its strings */
     const char *message = lua_tostring(L, -1);
     if (message == NULL)
         message = "out of memory";
-    fprintf(stderr, "kelp: simulator: %s %s: %s\n", request->method, request->path, message);
     response->status = 500;
     response->delay = 0;
     response->ending = MODEL_WHOLE;
@@ -302,6 +301,7 @@ void models_answer(struct models *m, double now, const struct model_request *req
     response->body_size = strlen(message);
     response->header_count = 1;
     response->headers[0] = (struct model_header){ "Content-Type", "text/plain" };
+    return false;
 }
 
 static int save_world(lua_State *L)

@@ -3,11 +3,22 @@
 #ifndef KELP_SIMULATOR_SIMULATOR_MODELS_H
 #define KELP_SIMULATOR_SIMULATOR_MODELS_H
 
-#include "simulator/simulator.h"
-
+#include <stdbool.h>
 #include <stddef.h>
 
 struct models;
+
+struct simulator_options {
+    int port;              /* 0: the kernel chooses */
+    double latency;        /* seconds before each response */
+    double provisioning;   /* seconds until a new connector runs */
+    double rate;           /* requests a second before 429; 0: no limit */
+    double lag;            /* seconds that reads are behind */
+    long long seed;        /* of ids and faults; 0: 1 */
+    const char *faults;    /* what goes wrong: KIND=RATE,… as scripts/simulator/faults.lua has
+                            * it, or the name of a JSON file (no '=' in it), or NULL */
+    const char *state;     /* JSON file to load at the start and save at the end, or NULL */
+};
 
 struct model_header {
     const char *name;
@@ -42,9 +53,9 @@ struct model_reply {
 struct models *models_new(const struct simulator_options *o, char **why);
 void models_free(struct models *m); /* NULL is allowed */
 
-/* `now` is in seconds since models_new. An error in the models, which is a bug,
- * becomes a 500 that carries it and is printed on standard error. */
-void models_answer(struct models *m, double now, const struct model_request *request,
+/* `now` is in seconds since models_new. False: the models raised an error, which is a bug in them;
+ * the response is a 500 that carries it. */
+bool models_answer(struct models *m, double now, const struct model_request *request,
                    struct model_reply *response);
 
 /* Replaces the file by the world at `now`, wholly or not at all. False with

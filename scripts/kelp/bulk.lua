@@ -95,7 +95,7 @@ local function run(name, items, fn, options, keep)
   local named = options.concurrency or settings.concurrency
   local limit = named or CONCURRENCY
   if total and total < limit then limit = total end
-  local result = report.new()
+  local result, job = report.new(name)
   local in_flight, source_failure = 0, nil
 
   local function work()
@@ -115,7 +115,7 @@ local function run(name, items, fn, options, keep)
       elseif raw.is_error(value) and (value.kind == "cancelled" or value.cause == "cancelled") then
         error(value, 0)
       else
-        result:add_failure(item, value)
+        report.add_failure(result, job, item, value)
         if ends_the_run(value) then result.stopped = value end
       end
     end
@@ -138,7 +138,7 @@ local function run(name, items, fn, options, keep)
   if total then
     result.skipped = total - result.done - result.failed - result.unknown
   end
-  return result
+  return report.publish(result, job)
 end
 
 --- Calls fn(item, number) for each item of a list, or of a function that returns

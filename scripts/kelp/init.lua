@@ -50,5 +50,6 @@ end
 kelp.is_connector = raw.is_connector
 
 operation.install()
+raw.at_prompt(kelp.show.value, { help = kelp.help })
 
 return kelp

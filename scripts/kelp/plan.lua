@@ -236,4 +236,6 @@ function plan.finish()
   return #steps
 end
 
+if settings.plan then raw.at_end("plan", plan.finish) end
+
 return plan

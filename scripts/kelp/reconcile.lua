@@ -422,4 +422,6 @@ function reconcile.audit()
   return doubles
 end
 
+raw.at_end("audit", reconcile.audit)
+
 return reconcile

@@ -1,62 +1,160 @@
--- report: what a bulk job did: how many items are done, failed or unknown, and
--- each error with the item that it belongs to.
+-- report: what a bulk job did: how many items are done, failed or unknown, and each error with the
+-- item that it belongs to. At the end of the run the reports that nobody has looked at are written
+-- to standard error, and all that failed counts for the exit code.
 
 local raw = require "kelp.raw"
 
-local Report = {}
--- A table of its own: report.__index would hand it out.
-local metatable = { __index = Report, __name = "kelp.report" }
-
 local report = {}
 
---- done, failed, unknown, skipped: numbers. errors: array of { item, error,
---- kind }. stopped: the error that ended the job early, or nil.
-function report.new()
-  return setmetatable({ done = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }, metatable)
+local SHOWN, NAMES = 10, 5 -- groups of errors, and names in one, that a text lists
+
+-- The jobs with failed items, in their order.
+local failed_jobs = {}
+
+--- The counts of a job that begins: done, failed, unknown, skipped: numbers; errors: array of
+--- { item, error, kind }; stopped: the error that ended it early, or nil. `name`: "each" or "map".
+function report.new(name)
+  return { done = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }, { name = name }
 end
 
-function Report:add_failure(item, failure, traceback)
+--- Adds an item that failed. `job` is the second result of report.new.
+function report.add_failure(counts, job, item, failure)
   local kind = raw.is_error(failure) and failure.kind or "error"
-  if kind == "unknown_outcome" then
-    self.unknown = self.unknown + 1
-  else
-    self.failed = self.failed + 1
+  local count = kind == "unknown_outcome" and "unknown" or "failed"
+  if #counts.errors == 0 then
+    job.counts = counts
+    failed_jobs[#failed_jobs + 1] = job
   end
-  self.errors[#self.errors + 1] = { item = item, error = failure, kind = kind,
-                                    traceback = traceback }
+  counts[count] = counts[count] + 1
+  counts.errors[#counts.errors + 1] = { item = item, error = failure, kind = kind }
+end
+
+-- ---- as text ----
+
+-- tostring, of a value whose __tostring may fail.
+local function text_of(value)
+  local ok, text = pcall(tostring, value)
+  return ok and text or ("(a %s that cannot be shown)"):format(type(value))
 end
 
 local function item_name(item)
-  if type(item) == "table" and type(item.name) == "string" then return item.name end
-  return tostring(item)
+  if type(item) == "table" then
+    local ok, name = pcall(function() return item.name end)
+    if ok and type(name) == "string" then return name end
+  end
+  return text_of(item)
 end
 
-local function line(entry)
-  local text = tostring(entry.error)
-  local name = item_name(entry.item)
-  if text:find(name, 1, true) then return text end
-  return name .. ": " .. text
+-- The text with "…" in place of the name, where that stands as a word of its own.
+local function without_name(text, name)
+  local at, stop = text:find(name, 1, true)
+  if not at or text:sub(at - 1, at - 1):find "%w" or text:sub(stop + 1, stop + 1):find "%w" then
+    return text
+  end
+  return text:sub(1, at - 1) .. "…" .. text:sub(stop + 1)
 end
 
-local SHOWN = 10
+-- What is wrong, without what differs from item to item: its name, and the keys of its config.
+local function reason(entry, name)
+  local failure = entry.error
+  local text
+  if raw.is_error(failure) and type(failure.message) == "string" then
+    text = entry.kind .. ": " .. failure.message
+    local keys = type(failure.keys) == "table" and ": " .. table.concat(failure.keys, ", ")
+    if keys and text:sub(-#keys) == keys then text = text:sub(1, -#keys - 1) end
+  else
+    text = text_of(failure)
+  end
+  if type(entry.item) == "number" or name == "" then return text end
+  return without_name(text, name)
+end
 
---- "212 done, 3 failed: …", one line an error after the first line.
-function metatable:__tostring()
-  local parts = { ("%d done"):format(self.done) }
-  if self.failed > 0 then parts[#parts + 1] = ("%d failed"):format(self.failed) end
-  if self.unknown > 0 then parts[#parts + 1] = ("%d unknown"):format(self.unknown) end
-  if self.skipped > 0 then parts[#parts + 1] = ("%d not started"):format(self.skipped) end
+local function groups_of(errors)
+  local groups, by_reason = {}, {}
+  for _, entry in ipairs(errors) do
+    local name = item_name(entry.item)
+    local why = reason(entry, name)
+    local group = by_reason[why]
+    if not group then
+      group = { reason = why, names = {}, first = entry }
+      by_reason[why] = group
+      groups[#groups + 1] = group
+    end
+    group.names[#group.names + 1] = name
+  end
+  return groups
+end
+
+local function line(group)
+  local names = group.names
+  if #names == 1 then
+    local text = text_of(group.first.error)
+    return text:find(names[1], 1, true) and text or names[1] .. ": " .. text
+  end
+  local shown = table.concat(names, ", ", 1, math.min(#names, NAMES))
+  if #names > NAMES then shown = ("%s and %d more"):format(shown, #names - NAMES) end
+  return ("%d × %s (%s)"):format(#names, group.reason, shown)
+end
+
+-- "212 done, 3 failed:", then a line for each reason.
+local function text_of_counts(counts)
+  local parts = { ("%d done"):format(counts.done) }
+  if counts.failed > 0 then parts[#parts + 1] = ("%d failed"):format(counts.failed) end
+  if counts.unknown > 0 then parts[#parts + 1] = ("%d unknown"):format(counts.unknown) end
+  if counts.skipped > 0 then parts[#parts + 1] = ("%d not started"):format(counts.skipped) end
   local text = table.concat(parts, ", ")
-  if #self.errors == 0 then return text end
-  local lines = { text .. ":" }
-  for i, entry in ipairs(self.errors) do
+  if #counts.errors == 0 then return text end
+  local lines, groups = { text .. ":" }, groups_of(counts.errors)
+  for i, group in ipairs(groups) do
     if i > SHOWN then
-      lines[#lines + 1] = ("  … and %d more"):format(#self.errors - SHOWN)
+      lines[#lines + 1] = ("  … and %d more"):format(#groups - SHOWN)
       break
     end
-    lines[#lines + 1] = "  " .. line(entry)
+    lines[#lines + 1] = "  " .. line(group)
   end
   return table.concat(lines, "\n")
+end
+
+-- ---- as the script has it ----
+
+local Report = {}
+local metatable = { __name = "kelp.report" }
+
+-- What a report will hold as soon as something of it is read.
+local unread = setmetatable({}, { __mode = "k" })
+
+local function read(self)
+  local held = unread[self]
+  if not held then return end
+  unread[self] = nil
+  held.job.seen = true
+  for key, value in pairs(held.counts) do rawset(self, key, value) end
+end
+
+function metatable:__index(key)
+  if unread[self] then
+    read(self)
+    local value = rawget(self, key)
+    if value ~= nil then return value end
+  end
+  return Report[key]
+end
+
+function metatable:__pairs()
+  read(self)
+  return next, self
+end
+
+function metatable:__tostring()
+  read(self)
+  return text_of_counts(self)
+end
+
+--- The report of a job that has ended, for the script.
+function report.publish(counts, job)
+  local self = setmetatable({}, metatable)
+  unread[self] = { counts = counts, job = job }
+  return self
 end
 
 --- Raises unless every item is done; returns the report.
@@ -68,5 +166,18 @@ function Report:assert()
   if kind == "error" then error(tostring(self), 0) end
   error(raw.error(kind, tostring(self), { report = self }), 0)
 end
+
+-- ---- the end of the run ----
+
+raw.at_end("bulk", function()
+  local failed, unknown = 0, 0
+  for _, job in ipairs(failed_jobs) do
+    failed, unknown = failed + job.counts.failed, unknown + job.counts.unknown
+    if not job.seen then
+      raw.log("error", ("%s: %s"):format(job.name, text_of_counts(job.counts)))
+    end
+  end
+  return failed, unknown
+end)
 
 return report

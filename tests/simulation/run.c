@@ -10,7 +10,8 @@
 #include "journal/journal.h"
 #include "lua/embedded.h"
 #include "lua/state.h"
-#include "options.h"
+#include "kelp.h"
+#include "session/at_end.h"
 #include "connector/call.h"
 #include "lua/interrupt.h"
 #include "lua/json.h"
@@ -184,7 +185,9 @@ static int run_job(lua_State *L)
     chunks_install(L, r->chunks);
     chunks_push(L, r->chunks, "jobs.lua");
     lua_pushstring(L, r->job);
-    r->code = state_audit(L, state_run(L, 1));
+    struct exit_facts facts = {.script = state_run(L, 1)};
+    at_end_run(L, &facts);
+    r->code = session_exit_code(&facts);
     r->audited_at = r->clock.time;
     return 0;
 }
@@ -282,7 +285,7 @@ bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bo
               struct verdict *v)
 {
     struct run r = {.ground = {{answer, ended}, models, NULL, 0}, .chunks = chunks};
-    struct options options;
+    struct kelp kelp = {0};
     char *why = NULL;
     bool done = false;
     memset(v, 0, sizeof *v);
@@ -294,7 +297,6 @@ bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bo
     log_set_descriptor(log);
     log_set_level(verbose ? LOG_TRACE : LOG_ERROR);
     interrupt_clear();
-    options_defaults(&options);
     /* In memory, so that a sync costs nothing. */
     char folder[] = "/dev/shm/kelp-XXXXXX", journal[sizeof folder + 16];
     bool recorded = seed % RECORDED == 0;
@@ -303,14 +305,16 @@ bool run_seed(struct lua_State *models, struct chunks *chunks, uint64_t seed, bo
         return false;
     }
     snprintf(journal, sizeof journal, "%s/run.db", folder);
-    options.no_journal = !recorded;
-    options.journal = recorded ? journal : NULL;
+    kelp.session_options.records = recorded;
+    kelp.session_options.journal = recorded ? journal : NULL;
     clock_virtual(&r.clock, seed);
     r.ground.clock = &r.clock;
     begin(&r, seed, v);
     r.transport = transport_scripted(&r.clock, &r.ground.server, &r.weather, seed ^ 0x5eed);
+    struct state_settings settings = {.transport = r.transport, .clock = &r.clock.clock,
+                                      .open = kelp_open, .close = kelp_close, .context = &kelp};
     if (r.transport != NULL)
-        r.host = state_new_over(r.transport, &r.clock.clock, &options, NULL, NULL, &why);
+        r.host = state_new(&settings, &why);
     if (r.host == NULL) {
         fprintf(stderr, "simulate: seed %llu: %s\n", (unsigned long long)seed,
                 why != NULL ? why : "out of memory");
@@ -338,7 +342,6 @@ out:
     state_free(r.host);
     if (r.transport != NULL)
         r.transport->free(r.transport);
-    options_free(&options);
     if (recorded)
         remove_journal(folder);
     secret_forget_all();

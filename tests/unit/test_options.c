@@ -55,14 +55,14 @@ static void test_nothing(void **state)
     struct parsed p;
     parse(&p, NULL);
     assert_true(p.ok);
-    assert_int_equal(p.options.run, OPTIONS_NONE);
-    assert_int_equal(p.options.script, 1);
+    assert_int_equal(p.options.script.kind, SCRIPT_NONE);
+    assert_int_equal(p.options.script.index, 1);
     assert_int_equal(p.options.log_level, LOG_NOTICE);
     assert_int_equal(p.options.action_count, 0);
     assert_int_equal(p.options.concurrency, 0);
     assert_true(p.options.rate >= 0 && p.options.rate <= 0);
     assert_false(p.options.simulator || p.options.json_output || p.options.log_json ||
-                 p.options.interactive || p.options.quit || p.options.version);
+                 p.options.interactive || p.options.help || p.options.version);
     release(&p);
 }
 
@@ -74,7 +74,7 @@ static void test_every_option_in_both_forms(void **state)
           "--log", "debug", "--log-format=json", "-i", "-v", "x.lua", NULL);
     assert_true(p.ok);
     assert_true(p.options.simulator && p.options.json_output && p.options.log_json);
-    assert_true(p.options.interactive && p.options.version && !p.options.quit);
+    assert_true(p.options.interactive && p.options.version && !p.options.version_only);
     assert_int_equal(p.options.concurrency, 32);
     assert_true(p.options.rate == 2.5);
     assert_true(p.options.timeout == 0.25);
@@ -110,19 +110,19 @@ static void test_actions_keep_their_order(void **state)
     parse(&p, "-e", "a = 1", "-l", "os2=os", "-eb = -2", "-lstring", "-e", "-- only a comment",
           NULL);
     assert_true(p.ok);
-    static const struct options_action expected[] = {
-        {OPTIONS_RUN_TEXT, "a = 1"},
-        {OPTIONS_REQUIRE, "os2=os"},
-        {OPTIONS_RUN_TEXT, "b = -2"},
-        {OPTIONS_REQUIRE, "string"},
-        {OPTIONS_RUN_TEXT, "-- only a comment"},
+    static const struct script_action expected[] = {
+        {SCRIPT_STATEMENT, "a = 1"},
+        {SCRIPT_REQUIRE, "os2=os"},
+        {SCRIPT_STATEMENT, "b = -2"},
+        {SCRIPT_REQUIRE, "string"},
+        {SCRIPT_STATEMENT, "-- only a comment"},
     };
     assert_int_equal(p.options.action_count, 5);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(p.options.actions[i].kind, expected[i].kind);
         assert_string_equal(p.options.actions[i].text, expected[i].text);
     }
-    assert_int_equal(p.options.run, OPTIONS_NONE);
+    assert_int_equal(p.options.script.kind, SCRIPT_NONE);
     release(&p);
 }
 
@@ -131,30 +131,30 @@ static void runs(const char *before, const char *word, int run, int script)
     struct parsed p;
     parse(&p, before, word, "--rate", "not-looked-at", NULL);
     assert_true(p.ok);
-    assert_int_equal(p.options.run, run);
-    assert_int_equal(p.options.script, script);
+    assert_int_equal(p.options.script.kind, run);
+    assert_int_equal(p.options.script.index, script);
     release(&p);
 }
 
 static void test_what_runs(void **state)
 {
     (void)state;
-    runs("--sim", "fix.lua", OPTIONS_SCRIPT, 2);
-    runs("--sim", "./fix", OPTIONS_SCRIPT, 2);
-    runs("--sim", "/srv/fix", OPTIONS_SCRIPT, 2);
-    runs("--sim", "migrate", OPTIONS_COMMAND, 2);
-    runs("--sim", ".lua", OPTIONS_COMMAND, 2);
-    runs("--sim", "-", OPTIONS_STDIN, 2);
-    runs("--", "-dash.lua", OPTIONS_SCRIPT, 2);
-    runs("--", "-", OPTIONS_COMMAND, 2);
-    runs("list", "--sim", OPTIONS_COMMAND, 1);
-    runs("", "list", OPTIONS_COMMAND, 1);
+    runs("--sim", "fix.lua", SCRIPT_FILE, 2);
+    runs("--sim", "./fix", SCRIPT_FILE, 2);
+    runs("--sim", "/srv/fix", SCRIPT_FILE, 2);
+    runs("--sim", "migrate", SCRIPT_COMMAND, 2);
+    runs("--sim", ".lua", SCRIPT_COMMAND, 2);
+    runs("--sim", "-", SCRIPT_STDIN, 2);
+    runs("--", "-dash.lua", SCRIPT_FILE, 2);
+    runs("--", "-", SCRIPT_COMMAND, 2);
+    runs("list", "--sim", SCRIPT_COMMAND, 1);
+    runs("", "list", SCRIPT_COMMAND, 1);
 
     struct parsed p;
-    parse(&p, "-v", "--", NULL);
-    assert_true(p.ok);
-    assert_int_equal(p.options.run, OPTIONS_NONE);
-    assert_int_equal(p.options.script, 3);
+    parse(&p, "-iv", "--", NULL);
+    assert_true(p.ok && p.options.interactive && p.options.version);
+    assert_int_equal(p.options.script.kind, SCRIPT_NONE);
+    assert_int_equal(p.options.script.index, 3);
     release(&p);
 }
 
@@ -163,10 +163,10 @@ static void test_help_and_version_quit(void **state)
     (void)state;
     struct parsed p;
     parse(&p, "--help", "list", NULL);
-    assert_true(p.ok && p.options.quit && p.options.help && !p.options.version);
+    assert_true(p.ok && p.options.help && !p.options.version);
     release(&p);
     parse(&p, "--version", NULL);
-    assert_true(p.ok && p.options.quit && p.options.version && !p.options.help);
+    assert_true(p.ok && p.options.version_only && p.options.version && !p.options.help);
     release(&p);
 }
 
@@ -211,7 +211,8 @@ static void test_refusals(void **state)
     refused("-e", NULL, "-e needs a value: -e STAT");
     refused("--rat", "5", "unknown option '--rat' (kelp --help lists all)");
     refused("--rates", "5", "unknown option '--rates' (kelp --help lists all)");
-    refused("-iv", NULL, "unknown option '-iv' (kelp --help lists all)");
+    refused("--concurrenc=5", NULL, "unknown option '--concurrenc' (kelp --help lists all)");
+    refused("-iE", NULL, "unknown option '-iE' (kelp --help lists all)");
     refused("-E", NULL, "unknown option '-E' (kelp --help lists all)");
     refused("--=", NULL, "unknown option '--' (kelp --help lists all)");
 }

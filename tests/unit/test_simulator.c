@@ -1,6 +1,6 @@
 /* The simulator as a server: real HTTP over plain sockets, delayed responses, the
- * state file, and `kelp sim` as a process. What the models answer is tested in
- * tests/lua/simulator_models.lua. */
+ * state file. What the models answer is tested in tests/lua/simulator_models.lua, `kelp sim` in
+ * tests/lua/sim.lua. */
 #define _GNU_SOURCE
 #include "simulator/simulator.h"
 
@@ -427,149 +427,6 @@ static void test_a_port_in_use_is_an_error(void **state)
     stop(s);
 }
 
-struct child {
-    pid_t pid;
-    int input, output; /* our ends of its standard input and output */
-};
-
-/* Runs `kelp sim …` in a child that ends with its exit code. */
-static struct child spawn(const char *const *argv)
-{
-    int in[2], out[2];
-    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        dup2(in[0], STDIN_FILENO);
-        dup2(out[1], STDOUT_FILENO);
-        dup2(out[1], STDERR_FILENO);
-        close(in[0]), close(in[1]), close(out[0]), close(out[1]);
-        int argc = 0;
-        while (argv[argc] != NULL)
-            argc++;
-        int code = simulator_main(argc, (char **)(uintptr_t)argv);
-        fflush(NULL);
-        _exit(code);
-    }
-    close(in[0]);
-    close(out[1]);
-    return (struct child){ pid, in[1], out[0] };
-}
-
-/* The first line of its output, without the newline. */
-static void read_line(const struct child *c, char *line, size_t size)
-{
-    size_t n = 0;
-    while (n + 1 < size && read(c->output, line + n, 1) == 1 && line[n] != '\n')
-        n++;
-    line[n] = '\0';
-}
-
-static int finish(struct child *c)
-{
-    int status = 0;
-    assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
-    if (c->input >= 0)
-        close(c->input);
-    close(c->output);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static void expect_announcement(const struct child *c, char *url, size_t size)
-{
-    char line[256], expected[256];
-    read_line(c, line, sizeof line);
-    assert_true(strncmp(line, "{\"url\":\"", 8) == 0);
-    snprintf(url, size, "%.*s", (int)strcspn(line + 8, "\""), line + 8);
-    snprintf(expected, sizeof expected,
-             "{\"url\":\"%s\",\"upstash\":\"%s/upstash/v2/kafka\",\"confluent\":\"%s/confluent\","
-             "\"connect\":\"%s/connect\"}",
-             url, url, url, url);
-    assert_string_equal(line, expected);
-}
-
-static void test_the_program_ends_on_a_signal_and_saves(void **state)
-{
-    struct folder *f = *state;
-    static const int ends[] = { SIGTERM, SIGINT };
-    for (size_t i = 0; i < 2; i++) {
-        const char *argv[] = { "sim", "--port=0", "--state", f->file, "--rate", "5000/s", NULL };
-        struct child c = spawn(argv);
-        char url[64];
-        expect_announcement(&c, url, sizeof url);
-        int fd = connect_to(url);
-        struct buffer response;
-        buffer_init(&response, 1 << 20);
-        const char *body = NULL;
-        assert_int_equal(call(fd, "GET", CONNECTORS, "", &response, &body), 200);
-        assert_non_null(strcasestr(buffer_text(&response), "\r\nX-RateLimit-Limit: 5000\r\n"));
-        close(fd);
-        buffer_free(&response);
-        kill(c.pid, ends[i]);
-        assert_int_equal(finish(&c), 0);
-        assert_int_equal(access(f->file, R_OK), 0);
-        assert_int_equal(unlink(f->file), 0);
-    }
-}
-
-static void test_the_program_ends_with_its_input(void **state)
-{
-    (void)state;
-    const char *argv[] = { "sim", "--exit-on-eof", NULL };
-    struct child c = spawn(argv);
-    char url[64];
-    expect_announcement(&c, url, sizeof url);
-    assert_int_equal(write(c.input, "ignored\n", 8), 8);
-    int fd = connect_to(url);
-    struct buffer response;
-    buffer_init(&response, 1 << 20);
-    const char *body = NULL;
-    assert_int_equal(call(fd, "GET", CONNECTORS, "", &response, &body), 200);
-    close(fd);
-    buffer_free(&response);
-    close(c.input);
-    c.input = -1;
-    assert_int_equal(finish(&c), 0);
-}
-
-static void test_the_program_refuses_wrong_options(void **state)
-{
-    (void)state;
-    struct {
-        const char *argv[4];
-        const char *text;
-    } cases[] = {
-        { { "sim", "--nonsense", NULL }, "--nonsense" },
-        { { "sim", "file", NULL }, "file" },
-        { { "sim", "--port", NULL }, "--port needs a value" },
-        { { "sim", "--port", "70000", NULL }, "70000" },
-        { { "sim", "--port", "-1", NULL }, "-1" },
-        { { "sim", "--portal=1", NULL }, "--portal" },
-        { { "sim", "--rate", "fast", NULL }, "fast" },
-        { { "sim", "--latency", "5/s", NULL }, "5/s" },
-        { { "sim", "--provisioning=1e999", NULL }, "1e999" },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct child c = spawn(cases[i].argv);
-        char line[256];
-        read_line(&c, line, sizeof line);
-        assert_non_null(strstr(line, cases[i].text));
-        assert_int_equal(finish(&c), 2);
-    }
-    const char *help[] = { "sim", "--help", NULL };
-    struct child c = spawn(help);
-    char line[256];
-    read_line(&c, line, sizeof line);
-    assert_string_equal(line, "usage: kelp sim [options]");
-    char rest[4096];
-    while (read(c.output, rest, sizeof rest) > 0)
-        continue;
-    assert_int_equal(finish(&c), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,10 +442,6 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test(test_a_state_that_cannot_be_saved_is_reported),
         cmocka_unit_test(test_a_port_in_use_is_an_error),
-        cmocka_unit_test_setup_teardown(test_the_program_ends_on_a_signal_and_saves, make_folder,
-                                        remove_folder),
-        cmocka_unit_test(test_the_program_ends_with_its_input),
-        cmocka_unit_test(test_the_program_refuses_wrong_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "lua/state.h"
-#include "options.h"
+#include "kelp.h"
 #include "simulator/simulator.h"
 
 #include <lauxlib.h>
@@ -167,14 +167,14 @@ static bool attempt(const char *url, size_t limit, size_t *asked)
 {
     struct memory memory = {0, limit, 0};
     bool first = *asked == 0;
-    struct options options;
-    options_defaults(&options);
-    options.no_journal = true;
+    struct kelp kelp = {0};
+    struct state_settings settings = {.allocate = allocate, .allocate_data = &memory,
+                                      .open = kelp_open, .close = kelp_close, .context = &kelp};
     size_t descriptors = open_descriptors(url);
     bool through = false;
     char *why = NULL;
     struct run r = {.url = url};
-    struct state *h = state_new(&options, allocate, &memory, &why);
+    struct state *h = state_new(&settings, &why);
     if (h == NULL) {
         assert_non_null(why);
         snprintf(r.text, sizeof r.text, "%s", why);
