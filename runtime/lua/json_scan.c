@@ -22,7 +22,7 @@ struct scan {
     struct json_scratch *out;
     const char *text, *at, *end;
     const char *copied; /* up to here the text is in `out` */
-    int depth, deepest;
+    int depth;
     size_t members;
     bool marks;
 };
@@ -136,13 +136,6 @@ static char next_byte(struct scan *s)
     return *s->at;
 }
 
-/* The value here is one that the decoded value's walk must visit. */
-static void note_depth(struct scan *s)
-{
-    if (s->depth > s->deepest)
-        s->deepest = s->depth;
-}
-
 /* Puts the mark of token .. s->at into the output. Returns where the token's
  * copy begins; the byte behind it is a NUL until the caller says close_mark. */
 static char *open_mark(struct scan *s, const char *token)
@@ -218,7 +211,6 @@ static void scan_number(struct scan *s)
     }
     if (!exact)
         mark_number(s, token);
-    note_depth(s);
 }
 
 /* The code unit after "\u", which `at` points behind. */
@@ -333,7 +325,6 @@ static void scan_array(struct scan *s)
     if (empty) {
         open_mark(s, start);
         close_mark(s);
-        note_depth(s);
     }
 }
 
@@ -384,15 +375,14 @@ static void scan_value(struct scan *s)
     }
 }
 
-/* What was scanned since `start`, inside `depth` containers that do not count. */
+/* What was scanned since `start`. */
 static struct json_scan scanned_from(struct scan *s, const char *start)
 {
     if (s->marks)
         json_scratch_add(s->L, s->out, s->copied, (size_t)(s->at - s->copied));
     return (struct json_scan){.text = s->marks ? s->out->bytes : start,
                               .size = s->marks ? s->out->size : (size_t)(s->at - start),
-                              .marks = s->marks, .members = s->members,
-                              .deepest = s->deepest < s->depth ? -1 : s->deepest - s->depth};
+                              .marks = s->marks, .members = s->members};
 }
 
 static void expect_end(struct scan *s)
@@ -406,7 +396,7 @@ void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, siz
                struct json_scan *result)
 {
     struct scan s = {.L = L, .out = scratch, .text = text, .at = text, .end = text + size,
-                     .copied = text, .deepest = -1};
+                     .copied = text};
     scratch->size = 0;
     luaL_checkstack(L, 4, "JSON");
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
@@ -441,7 +431,7 @@ bool json_walk_next(lua_State *L, struct json_walk *walk, struct json_scratch *s
                     struct json_member *member)
 {
     struct scan s = {.L = L, .out = scratch, .text = walk->text, .at = walk->at,
-                     .end = walk->end, .depth = 1, .deepest = -1};
+                     .end = walk->end, .depth = 1};
     scratch->size = 0;
     luaL_checkstack(L, 4, "JSON");
     if (!another_member(&s, walk))

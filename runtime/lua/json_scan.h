@@ -21,7 +21,6 @@ struct json_scan {
     size_t size;
     bool marks;  /* marks are in it: it differs from the text that was given */
     size_t members; /* of all objects together */
-    int deepest; /* containers around the innermost number or mark; -1: there is none */
 };
 
 /* Raises "invalid JSON: … at offset N". Runs no collector. Marked are: every
