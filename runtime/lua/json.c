@@ -1,6 +1,7 @@
 #include "lua/json.h"
 
 #include "lua/json_bytes.h"
+#include "lua/json_number.h"
 #include "lua/json_scan.h"
 #include "lua/json_write.h"
 

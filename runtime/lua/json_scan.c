@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "lua/json_bytes.h"
+#include "lua/json_number.h"
 
 #include <lauxlib.h>
 
@@ -14,7 +15,6 @@ enum {
     SHOWN_DIGITS = 40,        /* of an integer that does not fit, in the message */
     SAFE_FLOAT_SIZE = 200,    /* no number this short without exponent is an infinity; Lua
                                  reads a longer one only where the locale has a point */
-    MAX_EXPONENT = 1000000000 /* beyond any number of digits that a text can hold */
 };
 
 struct scan {
@@ -52,72 +52,6 @@ _Noreturn static void fail_too_long(const struct scan *s, const char *token, siz
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-/* value * 10^(zeros + 1) + digit, or false when 64 bits do not hold it. */
-static bool append_digit(uint64_t *value, size_t zeros, unsigned digit)
-{
-    for (size_t i = 0; i <= zeros; i++)
-        if (__builtin_mul_overflow(*value, (uint64_t)10, value))
-            return false;
-    return !__builtin_add_overflow(*value, (uint64_t)digit, value);
-}
-
-static long read_exponent(const char *at, const char *end)
-{
-    bool negative = *at == '-';
-    if (*at == '-' || *at == '+')
-        at++;
-    long exponent = 0;
-    for (; at < end && exponent < MAX_EXPONENT; at++)
-        exponent = exponent * 10 + (*at - '0');
-    return negative ? -exponent : exponent;
-}
-
-enum json_number json_number_read(const char *token, size_t size, lua_Integer *value)
-{
-    const char *at = token, *end = token + size;
-    bool negative = *at == '-';
-    if (negative)
-        at++;
-    /* The number is magnitude * 10^(zeros + exponent - fraction). */
-    uint64_t magnitude = 0;
-    size_t zeros = 0;
-    long exponent = 0, fraction = 0;
-    bool in_fraction = false, plain = true, fits = true;
-    for (; at < end; at++) {
-        if (*at == '.') {
-            in_fraction = true;
-            plain = false;
-            continue;
-        }
-        if (*at == 'e' || *at == 'E') {
-            exponent = read_exponent(at + 1, end);
-            plain = false;
-            break;
-        }
-        fraction += in_fraction;
-        if (*at == '0') {
-            zeros++;
-        } else if (fits) {
-            fits = append_digit(&magnitude, zeros, (unsigned)(*at - '0'));
-            zeros = 0;
-        }
-    }
-    if (magnitude == 0 && fits) {
-        *value = 0;
-        return JSON_NUMBER_INTEGER;
-    }
-    enum json_number otherwise = plain ? JSON_NUMBER_TOO_LONG : JSON_NUMBER_FLOAT;
-    long scale = (long)zeros + exponent - fraction;
-    if (!fits || scale < 0)
-        return otherwise;
-    if (scale > 0 && !append_digit(&magnitude, (size_t)scale - 1, 0))
-        return otherwise;
-    if (magnitude > (uint64_t)LUA_MAXINTEGER + negative)
-        return otherwise;
-    *value = (lua_Integer)(negative ? -magnitude : magnitude);
-    return JSON_NUMBER_INTEGER;
 }
 
 static void skip_space(struct scan *s)
