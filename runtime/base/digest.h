@@ -10,8 +10,8 @@ enum { DIGEST_SIZE = 32, DIGEST_TEXT = 65 };
 /* Writes 64 lower-case digits and a NUL. */
 void digest_sha256(const void *bytes, size_t size, char text[DIGEST_TEXT]);
 
-/* 64 bits that tell apart texts that nobody made to look alike, at a few
- * instructions a byte. */
+/* A hash of 64 bits at a few instructions a byte; it does not withstand an attacker
+ * who looks for two texts of one hash. */
 uint64_t digest_quick(const void *bytes, size_t size);
 
 /* HMAC-SHA256 (RFC 2104) under a key of DIGEST_SIZE bytes: the fingerprint of a

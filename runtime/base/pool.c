@@ -73,7 +73,7 @@ static void *cut_from_new(struct pool *p, size_t class)
     return block;
 }
 
-static void *take(struct pool *p, size_t size)
+static void *allocate_small(struct pool *p, size_t size)
 {
     size_t class = class_of(size);
     union block *b = p->free[class];
@@ -90,7 +90,7 @@ static void *take(struct pool *p, size_t size)
 
 static void *move(struct pool *p, void *block, size_t old, size_t size)
 {
-    void *moved = size <= POOL_LARGEST ? take(p, size) : malloc(size);
+    void *moved = size <= POOL_LARGEST ? allocate_small(p, size) : malloc(size);
     if (moved == NULL) /* what shrinks stays where it is, and is a small block from now on */
         return size < old ? block : NULL;
     memcpy(moved, block, old < size ? old : size);
@@ -104,7 +104,7 @@ static void *move(struct pool *p, void *block, size_t old, size_t size)
 void *pool_resize(struct pool *p, void *block, size_t old, size_t size)
 {
     if (block == NULL || old == 0)
-        return size == 0 ? NULL : size <= POOL_LARGEST ? take(p, size) : malloc(size);
+        return size == 0 ? NULL : size <= POOL_LARGEST ? allocate_small(p, size) : malloc(size);
     if (size == 0) {
         if (old <= POOL_LARGEST)
             put(p, block, class_of(old));

@@ -1,6 +1,6 @@
-/* pool: memory for many small blocks that come and go, of one thread. A block is
- * taken from a list of free ones of its size class: a few instructions where malloc
- * takes a hundred, and neighbours in time are neighbours in memory.
+/* pool: memory for many small blocks that come and go, of one thread. A block
+ * comes from a list of free ones of its size class: a few instructions where malloc
+ * needs a hundred, and neighbours in time are neighbours in memory.
  *
  * What small blocks have once needed stays with the pool, for small blocks of the
  * same class, until the pool is freed: its peak, not what is in use. Larger blocks

@@ -49,59 +49,20 @@ static bool is_control(unsigned char c)
     return c < 0x20 || c == 0x7f;
 }
 
-/* Eight bytes at a time: every name, key and value of every request passes here. */
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-static uint64_t word_at(const void *bytes)
-{
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
-
-/* Not zero when a byte of the word is below 0x20 or above 0x7f. */
-static uint64_t not_plain(uint64_t word)
-{
-    return ((word - EACH(0x20)) | word) & EACH(0x80);
-}
-
-/* Not zero when a byte of the word is `byte`. */
-static uint64_t has_byte(uint64_t word, unsigned char byte)
-{
-    uint64_t zero = word ^ EACH(byte);
-    return (zero - EACH(1)) & ~zero & EACH(0x80);
-}
-
-static uint64_t not_plain_json(uint64_t word)
-{
-    return not_plain(word) | has_byte(word, 0x7f) | has_byte(word, '"') | has_byte(word, '\\');
-}
-
 bool text_is_plain(const char *bytes, size_t size)
 {
-    uint64_t found = 0;
-    if (size < 8) {
-        for (size_t i = 0; i < size; i++) {
-            unsigned char c = (unsigned char)bytes[i];
-            found |= c < 0x20 || c > 0x7e || c == '"' || c == '\\';
-        }
-        return found == 0;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
+            return false;
     }
-    for (size_t i = 0; i + 8 < size; i += 8)
-        found |= not_plain_json(word_at(bytes + i));
-    return (found | not_plain_json(word_at(bytes + size - 8))) == 0;
+    return true;
 }
 
 bool text_is_utf8(const char *bytes, size_t size)
 {
     const unsigned char *s = (const unsigned char *)bytes;
     while (size > 0) {
-        while (size >= 8 && not_plain(word_at(s)) == 0) {
-            s += 8;
-            size -= 8;
-        }
-        if (size == 0)
-            break;
         size_t length = utf8_sequence(s, size);
         if (length == 0)
             return false;
@@ -113,19 +74,9 @@ bool text_is_utf8(const char *bytes, size_t size)
 
 bool text_has_control(const char *bytes, size_t size)
 {
-    size_t i = 0;
-    while (i < size) {
-        if (size - i >= 8) {
-            uint64_t word = word_at(bytes + i);
-            if (not_plain(word) == 0 && has_byte(word, 0x7f) == 0) {
-                i += 8;
-                continue;
-            }
-        }
+    for (size_t i = 0; i < size; i++)
         if (is_control((unsigned char)bytes[i]))
             return true;
-        i++;
-    }
     return false;
 }
 
@@ -191,27 +142,10 @@ static char json_short_escape(unsigned char c)
 
 bool text_add_json(struct buffer *out, const char *bytes, size_t size)
 {
-    if (text_is_plain(bytes, size) && buffer_reserve(out, size + 2)) {
-        char *place = out->data + out->size;
-        place[0] = '"';
-        memcpy(place + 1, bytes, size);
-        place[size + 1] = '"';
-        place[size + 2] = '\0';
-        out->size += size + 2;
-        return true;
-    }
     if (!buffer_add_char(out, '"'))
         return false;
     size_t run = 0;
     for (size_t i = 0; i < size; i++) {
-        while (size - i >= 8) {
-            uint64_t word = word_at(bytes + i);
-            if (not_plain(word) != 0 || has_byte(word, '"') != 0 || has_byte(word, '\\') != 0)
-                break;
-            i += 8;
-        }
-        if (i == size)
-            break;
         unsigned char c = (unsigned char)bytes[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;

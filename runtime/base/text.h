@@ -44,7 +44,7 @@ bool text_add_base64(struct buffer *out, const char *bytes, size_t size);
 /* Adds two lower-case digits for each byte. */
 bool text_add_hexadecimal(struct buffer *out, const char *bytes, size_t size);
 
-/* Adds bytes from elsewhere so that a terminal shows them and obeys none of
+/* Adds bytes of unknown origin so that a terminal shows them and obeys none of
  * them: control characters other than newline and tab become \xNN, and so do
  * bytes that are not UTF-8 and the C1 controls U+0080..U+009F. */
 bool text_add_printable(struct buffer *out, const char *bytes, size_t size);

@@ -86,7 +86,7 @@ void engine_free(struct engine *e)
 }
 
 struct request_queue *engine_queue(struct engine *e, const char *credential,
-                         const struct limiter_settings *settings)
+                                   const struct limiter_settings *settings)
 {
     for (struct request_queue *queue = e->queues; queue != NULL; queue = queue->next) {
         if (strcmp(queue->credential, credential) == 0)
@@ -164,7 +164,7 @@ static void note_attempt(struct engine *e, const struct exchange *x, double wait
         (void)journal_attempt(e->journal, x->op, &attempt);
 }
 
-/* Whether another server is asked at once. A write goes on to it only while no
+/* Whether another server is asked at once. A write is sent to it only while no
  * server can have seen it; a read also when this one failed. */
 static bool fails_over(struct exchange *x)
 {
@@ -184,7 +184,7 @@ static bool fails_over(struct exchange *x)
     return may && !x->last && x->failover != NULL && x->failover(x);
 }
 
-/* An attempt has ended: tells the pace, and ends the exchange or lets it wait
+/* An attempt has ended: tells the limiter, and ends the exchange or lets it wait
  * for the next one. */
 static void attempted(struct engine *e, struct exchange *x)
 {
@@ -202,7 +202,7 @@ static void attempted(struct engine *e, struct exchange *x)
         /* That one server of several is down is not held against all of them. */
         limiter_ended(x->queue->limiter, &x->slot, OUTCOME_NOT_SENT, NULL);
         note_attempt(e, x, 0);
-        log_line(LOG_INFO, "%s %s: asking here now", x->transfer.request.method,
+        log_line(LOG_INFO, "%s %s: sent to another address", x->transfer.request.method,
                  buffer_text(&x->transfer.request.url));
         wait_to_resend(e, x, 0);
         return;
@@ -284,7 +284,7 @@ void engine_withdraw(struct engine *e, struct exchange *x)
     }
 }
 
-static double sooner(double a, double b)
+static double earlier(double a, double b)
 {
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
@@ -339,7 +339,7 @@ static bool may_send(struct engine *e, const struct exchange *x)
            || (e->journal != NULL && journal_may_send(e->journal, x->op) && remember(e, x->op));
 }
 
-/* Starts what the lane's pace lets go; the seconds until it may let go more, or
+/* Starts what the limiter admits; the seconds until it may admit more, or
  * negative when only an end can change that. */
 static double start_queued(struct engine *e, struct request_queue *queue)
 {
@@ -370,10 +370,10 @@ int engine_wait(struct engine *e, double seconds)
 {
     /* What it could not make durable is not sent: may_send asks it again. */
     (void)engine_commit(e);
-    seconds = sooner(requeue_due(e), seconds);
+    seconds = earlier(requeue_due(e), seconds);
     for (struct request_queue *queue = e->queues; queue != NULL; queue = queue->next)
-        seconds = sooner(start_queued(e, queue), seconds);
-    /* Whoever reads along sees what was said before the wait. */
+        seconds = earlier(start_queued(e, queue), seconds);
+    /* What was said before the wait is shown before it. */
     (void)log_release(STDOUT_FILENO);
     (void)log_release(STDERR_FILENO);
     int failure = e->transport->wait(e->transport, e->ended.first != NULL ? 0 : seconds);

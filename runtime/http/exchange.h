@@ -1,5 +1,5 @@
-/* exchange: carries out exchanges (one request, one answer as the caller sees
- * it) over a transport: queues them by credential, asks the pace of each when
+/* exchange: carries out exchanges (one request, one response as the caller sees
+ * it) over a transport: queues them by credential, asks the limiter of each when
  * the next may leave, sends again what may be sent again, hands back what has
  * ended. Every request passes here. */
 #ifndef KELP_HTTP_EXCHANGE_H
@@ -32,7 +32,7 @@ struct exchange {
     /* For the owner to read when it has ended: */
     int attempts;              /* times that it was handed to the transport */
     enum outcome outcome;      /* of the last attempt */
-    bool is_ambiguous;                /* an attempt, the last one or an earlier, was AMBIGUOUS */
+    bool is_ambiguous;         /* an attempt, the last one or an earlier, was AMBIGUOUS */
     bool paused;               /* the server named a time too far away: `wait` seconds */
     double wait;
     double waited;             /* seconds spent waiting to be sent again */
@@ -53,21 +53,21 @@ struct engine *engine_new(struct transport *transport, struct clock *clock);
 /* Nothing may be queued or under way any more. NULL is allowed. */
 void engine_free(struct engine *e);
 
-/* The lane of that credential (a text that is the same for the same one),
+/* The queue of that credential (a text that is the same for the same one),
  * made with these settings when there is none yet; owned by the engine. NULL:
  * out of memory. */
 struct request_queue *engine_queue(struct engine *e, const char *credential,
-                         const struct limiter_settings *settings);
+                                   const struct limiter_settings *settings);
 
 /* A job that has begun names so many requests that may be under way at a time; when it
- * has ended, the same number negative. The sum counts for each lane whose settings
+ * has ended, the same number negative. The sum counts for each queue whose settings
  * name none; see limiter_reserve. */
 void engine_reserve(struct engine *e, int more);
 
 void exchange_init(struct exchange *x); /* with the default policy */
 void exchange_free(struct exchange *x); /* must be idle */
 
-/* Takes an idle exchange whose request is filled; it must stay where it is
+/* Submits an idle exchange whose request is filled; it must stay where it is
  * until engine_take returns it. */
 void engine_submit(struct engine *e, struct exchange *x);
 
@@ -103,13 +103,13 @@ void engine_wake(struct engine *e); /* safe in a signal handler */
 /* The next exchange that has ended, or NULL. */
 struct exchange *engine_take(struct engine *e);
 
-/* Exchanges that were submitted and not yet taken. */
+/* Exchanges that were submitted and not yet returned. */
 size_t engine_busy(const struct engine *e);
 
-/* What holds the requests of one lane back. */
+/* What holds the requests of one credential back. */
 void queue_limiter_state(struct request_queue *queue, struct limiter_state *out);
 
-/* What holds requests back most, over all lanes. */
+/* What holds requests back most, over all credentials. */
 void engine_limiter_state(struct engine *e, struct limiter_state *out);
 
 struct clock *engine_clock(struct engine *e);

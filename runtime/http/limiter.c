@@ -139,7 +139,7 @@ static void cut_limit(struct limiter *p, const struct limiter_slot *slot, double
 /* Whether the limit may rise by one, after so many successes at this one. Doubling
  * with each round trip is harmless where a rate is known, for that keeps clear of the
  * server's limit whatever the slots. Else the first sign of a limit is a refusal of
- * much of what is under way: the number of slots then rises no faster than the answers
+ * much of what is under way: the number of slots then rises no faster than the responses
  * of a server that has had enough come back, until the first cut twice as fast as after
  * it, for nothing is known and 4 is little for a distant server. */
 static bool may_grow(const struct limiter *p, double now)
@@ -235,7 +235,7 @@ void limiter_ended(struct limiter *p, struct limiter_slot *slot, enum outcome ou
     slot->taken = false;
     int in_flight = p->in_flight--;
     if (response != NULL && response->fault == FAULT_NONE)
-        rate_answered(&p->rate, (struct rate_point){ slot->at, slot->number }, response,
+        rate_responded(&p->rate, (struct rate_point){ slot->at, slot->number }, response,
                       clock_now(p->clock));
     else
         rate_lost(&p->rate, slot->number);

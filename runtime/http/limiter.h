@@ -1,4 +1,4 @@
-/* pace: when the next request of one credential may leave, so that the server
+/* limiter: when the next request of one credential may leave, so that the server
  * never has to say no. One `struct limiter` for each credential; it knows no names
  * and sends nothing.
  *
@@ -32,7 +32,7 @@ struct limiter_settings {
     double probe;    /* seconds between the requests that leave while paused; default 30 */
 };
 
-/* One request's stay with the pace. The owner zeroes it before the first ask and
+/* One request's stay with the limiter. The owner zeroes it before the first ask and
  * keeps it until the request is over, retries included. */
 struct limiter_slot {
     bool taken;
@@ -43,7 +43,7 @@ struct limiter_slot {
 
 #define PACE_FULL (-1.0)
 
-/* The clock must outlive the pace. NULL: out of memory. */
+/* The clock must outlive the limiter. NULL: out of memory. */
 struct limiter *limiter_new(struct clock *clock, const struct limiter_settings *settings);
 void limiter_free(struct limiter *p); /* NULL is allowed */
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* The numbers were found by trial on a simulated server (tests/unit/test_pace.c). */
+/* The numbers were found by trial on a simulated server (tests/unit/test_limiter.c). */
 static const double search_first = 0.3, search_again = 1; /* seconds for a doubling… */
 static const double search_lags = 4;     /* … and more for a far server */
 static const double climb = 1.9;         /* seconds to rise by the doubt, at a doubt of 1… */
@@ -13,7 +13,7 @@ static const double least_span = 0.1;    /* seconds over which a rate means some
 
 /* --- what was sent --- */
 
-void guess_sent(struct limiter_estimate *g, struct rate_point sent)
+void estimate_sent(struct limiter_estimate *g, struct rate_point sent)
 {
     struct rate_record *c = &g->record;
     if (c->stride == 0)
@@ -139,7 +139,7 @@ static void solve(struct limiter_estimate *g, struct rate_point refused)
         g->depth = most;
 }
 
-static void first_guess(struct limiter_estimate *g, struct rate_point refused, double until)
+static void first_estimate(struct limiter_estimate *g, struct rate_point refused, double until)
 {
     g->first = g->record;
     g->first_refused = refused;
@@ -156,11 +156,11 @@ static void first_guess(struct limiter_estimate *g, struct rate_point refused, d
     }
 }
 
-void guess_refused(struct limiter_estimate *g, struct rate_point seen, struct rate_point now,
+void estimate_refused(struct limiter_estimate *g, struct rate_point seen, struct rate_point now,
                    double until)
 {
     if (g->state == GUESS_NONE)
-        first_guess(g, seen, until);
+        first_estimate(g, seen, until);
     else
         solve(g, seen);
     g->refused_at = seen.at;
@@ -172,9 +172,9 @@ void guess_refused(struct limiter_estimate *g, struct rate_point seen, struct ra
     g->settled = false;
 }
 
-/* --- what follows from the answers after it --- */
+/* --- what follows from the responses after it --- */
 
-void guess_answered(struct limiter_estimate *g, uint64_t number, bool refused)
+void estimate_answered(struct limiter_estimate *g, uint64_t number, bool refused)
 {
     struct rate_tail *t = &g->tail;
     if (number > t->after && number <= t->last) {
@@ -199,7 +199,7 @@ static void heed_tail(struct limiter_estimate *g)
     g->is_ambiguous = is_ambiguous;
 }
 
-bool guess_settle(struct limiter_estimate *g, double now, double *credit)
+bool estimate_settle(struct limiter_estimate *g, double now, double *credit)
 {
     if (g->state == GUESS_NONE || g->settled || now < g->from)
         return false;
@@ -211,7 +211,7 @@ bool guess_settle(struct limiter_estimate *g, double now, double *credit)
     return true;
 }
 
-double guess_rate(const struct limiter_estimate *g, double now, double lag)
+double estimate_rate(const struct limiter_estimate *g, double now, double lag)
 {
     double time = fmax(now - g->from, 0);
     if (g->state == GUESS_NONE)

@@ -1,4 +1,4 @@
-/* limiter_estimate: a server that only refuses; private to rate.c.
+/* limiter_estimate: a server that only refuses; private to limiter_rate.c.
  *
  * Taken for a token bucket, its rate follows from the number of requests that it
  * took between two refusals. After that the rate creeps up until the next one, at
@@ -40,21 +40,21 @@ struct limiter_estimate {
     double depth;           /* of the server's bucket; 0: not known yet */
 };
 
-void guess_sent(struct limiter_estimate *g, struct rate_point sent);
+void estimate_sent(struct limiter_estimate *g, struct rate_point sent);
 
 /* The request at `seen` was refused as the first of a group; that was noticed `now`,
  * which holds the number of the last send; nothing is sent before `until`. */
-void guess_refused(struct limiter_estimate *g, struct rate_point seen, struct rate_point now,
+void estimate_refused(struct limiter_estimate *g, struct rate_point seen, struct rate_point now,
                    double until);
 
-/* The request of that number was answered; `refused`: for the rate. */
-void guess_answered(struct limiter_estimate *g, uint64_t number, bool refused);
+/* The request of that number has its response; `refused`: for the rate. */
+void estimate_answered(struct limiter_estimate *g, uint64_t number, bool refused);
 
 /* Sending begins again, if that is not known yet. True once: the server can be
  * expected to take `credit` requests at once. */
-bool guess_settle(struct limiter_estimate *g, double now, double *credit);
+bool estimate_settle(struct limiter_estimate *g, double now, double *credit);
 
-/* Requests a second; infinite: nothing is known. `lag`: seconds that answers take. */
-double guess_rate(const struct limiter_estimate *g, double now, double lag);
+/* Requests a second; infinite: nothing is known. `lag`: seconds that responses take. */
+double estimate_rate(const struct limiter_estimate *g, double now, double lag);
 
 #endif

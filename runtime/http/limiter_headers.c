@@ -6,7 +6,7 @@
 static const double measure_soon = 0.25, measure_late = 1, measure_longest = 10;
 enum { MEASURE_FEW = 3, MEASURE_MANY = 6 };
 static const double full_doubling = 0.25; /* seconds: how fast a full bucket is tried harder… */
-static const double full_doubling_lags = 2; /* … and how much slower when answers come late */
+static const double full_doubling_lags = 2; /* … and how much slower when responses come late */
 static const double least_horizon = 0.25;   /* seconds in which to spend what is there */
 static const double default_reset = 1;      /* seconds */
 static const double patience = 300; /* seconds: what is shown may be a mistake, ask again then */
@@ -15,7 +15,7 @@ static const double window_margin = 0.005;  /* seconds: how much later than seen
 
 /* --- what may be sent --- */
 
-/* Kept back for what the mirror cannot know: rounding, others' requests, latency. */
+/* Kept back for what the headers do not tell: rounding, others' requests, latency. */
 static double reserve(const struct limiter_headers *m)
 {
     return fmin(floor((m->depth + 1) / 2), 10);
@@ -55,7 +55,7 @@ static double level(const struct limiter_headers *m, struct rate_point now)
     return fmin(m->held + m->refill * (now.at - m->held_at.at) - since, m->depth);
 }
 
-double mirror_rate(const struct limiter_headers *m, struct rate_point now)
+double headers_rate(const struct limiter_headers *m, struct rate_point now)
 {
     if (m->window.known) {
         double left = fmax(window_end(&m->window) - now.at, 0.02 * m->window.length);
@@ -66,12 +66,12 @@ double mirror_rate(const struct limiter_headers *m, struct rate_point now)
     return fmax(m->refill + spend, 1 / patience);
 }
 
-double mirror_next(const struct limiter_headers *m, double now)
+double headers_next(const struct limiter_headers *m, double now)
 {
     return m->window.known ? fmax(window_end(&m->window) - now, 0) : INFINITY;
 }
 
-double mirror_wait(const struct limiter_headers *m, struct rate_point now)
+double headers_wait(const struct limiter_headers *m, struct rate_point now)
 {
     /* `remaining` was rounded down at best. */
     double need = m->depth >= 3 && !m->window.known ? 2 : 1;
@@ -81,13 +81,13 @@ double mirror_wait(const struct limiter_headers *m, struct rate_point now)
     double wait = m->refill > 0 ? missing / m->refill : INFINITY;
     double reset = reset_at(m) - now.at;
     if (m->window.known)
-        wait = fmax(mirror_next(m, now.at), shortest);
+        wait = fmax(headers_next(m, now.at), shortest);
     else
-        wait = fmin(wait, reset > 0 ? reset : default_reset); /* see mirror_rest */
+        wait = fmin(wait, reset > 0 ? reset : default_reset); /* see headers_rest */
     return fmax(fmin(wait, m->newest.at + patience - now.at), 0);
 }
 
-void mirror_turn(struct limiter_headers *m, struct rate_point now)
+void headers_turn(struct limiter_headers *m, struct rate_point now)
 {
     struct rate_window *w = &m->window;
     if (!w->known || now.at < window_end(w))
@@ -98,7 +98,7 @@ void mirror_turn(struct limiter_headers *m, struct rate_point now)
     hold(m, now, m->limits.limit);
 }
 
-void mirror_rest(struct limiter_headers *m, struct rate_point now, double idle)
+void headers_rest(struct limiter_headers *m, struct rate_point now, double idle)
 {
     if (!m->window.known && idle > 2 * fmax(m->limits.reset, default_reset))
         hold(m, now, whole(m));
@@ -152,7 +152,7 @@ static void end_window(struct limiter_headers *m, double before, double after)
     if (still && !w->known)
         w->length = fmax(1, round(time));
     if (still && w->length > 0) {
-        /* None, if mirror_turn has counted this one already. */
+        /* None, if headers_turn has counted this one already. */
         double windows = round(time / w->length);
         double early = before - windows * w->length, late = after - windows * w->length;
         w->known = late >= w->low && early <= w->high;
@@ -167,7 +167,7 @@ static void end_window(struct limiter_headers *m, double before, double after)
     w->flowed = w->watched = 0;
 }
 
-/* True when the step from the answer before was the end of a window. */
+/* True when the step from the response before was the end of a window. */
 static bool watch_window(struct limiter_headers *m, struct rate_point before, double remaining,
                          double reset)
 {
@@ -195,7 +195,7 @@ static void first_shown(struct limiter_headers *m)
     anchor(m);
 }
 
-void mirror_shown(struct limiter_headers *m, struct rate_point seen,
+void headers_shown(struct limiter_headers *m, struct rate_point seen,
                   const struct retry_limits *limits, double lag)
 {
     if (m->shown && seen.number <= m->newest.number)
@@ -221,12 +221,12 @@ void mirror_shown(struct limiter_headers *m, struct rate_point seen,
     }
 }
 
-void mirror_silent(struct limiter_headers *m, uint64_t number)
+void headers_silent(struct limiter_headers *m, uint64_t number)
 {
     m->silent += number > m->held_at.number;
 }
 
-void mirror_refused(struct limiter_headers *m, struct rate_point now)
+void headers_refused(struct limiter_headers *m, struct rate_point now)
 {
     m->refill *= 0.8;
     m->measured = false;

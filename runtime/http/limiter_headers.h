@@ -1,5 +1,5 @@
 /* limiter_headers: a server that sends X-RateLimit-*, kept up to date between its
- * answers; private to rate.c.
+ * responses; private to limiter_rate.c.
  *
  * What may be sent is what it last said to remain, less what was sent since, plus
  * what has come back. Whole seconds in the headers are too coarse for the last, so
@@ -30,9 +30,9 @@ struct rate_window {
 
 struct limiter_headers {
     bool shown;             /* anything at all */
-    struct retry_limits limits; /* of the newest answer */
+    struct retry_limits limits; /* of the newest response */
     struct rate_point newest;   /* and its request */
-    struct rate_point held_at;  /* `held` could be sent then; from the newest answer … */
+    struct rate_point held_at;  /* `held` could be sent then; from the newest response … */
     double held;            /* … or from the end of a window since */
     int silent;             /* sent since then, and ended without showing limits */
     struct rate_point anchor; /* where the measurement under way began */
@@ -45,32 +45,32 @@ struct limiter_headers {
     struct rate_window window;
 };
 
-/* The answer to the request at `seen` showed limits; `lag`: seconds that it took. */
-void mirror_shown(struct limiter_headers *m, struct rate_point seen,
+/* The response to the request at `seen` showed limits; `lag`: seconds that it took. */
+void headers_shown(struct limiter_headers *m, struct rate_point seen,
                   const struct retry_limits *limits, double lag);
 
 /* The request of that number ended without showing limits: it was lost, or is of a
  * kind that the server does not count. Either way nothing more will come of it. */
-void mirror_silent(struct limiter_headers *m, uint64_t number);
+void headers_silent(struct limiter_headers *m, uint64_t number);
 
-/* The server refused although the mirror let it pass; `now` holds the number of the
+/* The server refused although the headers let it pass; `now` holds the number of the
  * last send. */
-void mirror_refused(struct limiter_headers *m, struct rate_point now);
+void headers_refused(struct limiter_headers *m, struct rate_point now);
 
 /* To be called before the next two; `now` holds the number of the last send. */
-void mirror_turn(struct limiter_headers *m, struct rate_point now);
+void headers_turn(struct limiter_headers *m, struct rate_point now);
 
 /* Nothing has been sent for `idle` seconds. What is believed to be under way still
- * would else count for ever if its answer was lost, or came out of order. */
-void mirror_rest(struct limiter_headers *m, struct rate_point now, double idle);
+ * would else count for ever if its response was lost, or came out of order. */
+void headers_rest(struct limiter_headers *m, struct rate_point now, double idle);
 
 /* Requests a second that spend what is there evenly. */
-double mirror_rate(const struct limiter_headers *m, struct rate_point now);
+double headers_rate(const struct limiter_headers *m, struct rate_point now);
 
-/* Seconds until mirror_rate jumps; infinite: not known. */
-double mirror_next(const struct limiter_headers *m, double now);
+/* Seconds until headers_rate jumps; infinite: not known. */
+double headers_next(const struct limiter_headers *m, double now);
 
 /* Seconds until one may be sent at all. */
-double mirror_wait(const struct limiter_headers *m, struct rate_point now);
+double headers_wait(const struct limiter_headers *m, struct rate_point now);
 
 #endif

@@ -9,7 +9,7 @@ static const double slack_requests = 2;
 
 /* Until a limit is known, requests are only kept from leaving in lumps of as many as
  * there are slots, which would meet the server's limit long before their number does:
- * at so many times the rate at which answers free slots. */
+ * at so many times the rate at which responses free slots. */
 static const double spread = 1.25;
 
 /* Bounds of what rate_ask returns: no spin, and as the rate changes with time, no
@@ -33,8 +33,8 @@ static struct rate_point point_of(const struct rate *r, double now)
 double rate_now(const struct rate *r, double now)
 {
     double rate = r->fixed > 0 ? r->fixed : INFINITY;
-    double learned = r->mirror.shown ? mirror_rate(&r->mirror, point_of(r, now))
-                                     : guess_rate(&r->guess, now, r->lag);
+    double learned = r->headers.shown ? headers_rate(&r->headers, point_of(r, now))
+                                     : estimate_rate(&r->estimate, now, r->lag);
     return fmin(rate, learned);
 }
 
@@ -49,10 +49,10 @@ static double most_credit(const struct rate *r, double rate)
 double rate_ask(struct rate *r, double now, double slots)
 {
     double wait = 0, credit;
-    mirror_turn(&r->mirror, point_of(r, now));
+    headers_turn(&r->headers, point_of(r, now));
     if (r->sent > 0)
-        mirror_rest(&r->mirror, point_of(r, now), now - r->started[r->sent % RATE_STARTS]);
-    if (guess_settle(&r->guess, now, &credit))
+        headers_rest(&r->headers, point_of(r, now), now - r->started[r->sent % RATE_STARTS]);
+    if (estimate_settle(&r->estimate, now, &credit))
         r->credit = r->fixed > 0 ? fmin(credit, r->burst) : credit;
     double rate = rate_now(r, now);
     if (!isfinite(rate) && r->lag > 0)
@@ -61,11 +61,11 @@ double rate_ask(struct rate *r, double now, double slots)
         double more = fmin(r->credit + rate * (now - r->credited_at), most_credit(r, rate));
         r->credit = fmax(r->credit, more);
         if (r->credit < 1 - 1e-9)
-            wait = fmin(fmin((1 - r->credit) / rate, longest_nap), mirror_next(&r->mirror, now));
+            wait = fmin(fmin((1 - r->credit) / rate, longest_nap), headers_next(&r->headers, now));
     }
     r->credited_at = now;
-    if (r->mirror.shown)
-        wait = fmax(wait, mirror_wait(&r->mirror, point_of(r, now)));
+    if (r->headers.shown)
+        wait = fmax(wait, headers_wait(&r->headers, point_of(r, now)));
     return wait > 0 ? fmax(wait, shortest_wait) : 0;
 }
 
@@ -74,7 +74,7 @@ uint64_t rate_sent(struct rate *r, double now)
     r->sent++;
     r->started[r->sent % RATE_STARTS] = now;
     r->credit = fmax(r->credit - 1, 0);
-    guess_sent(&r->guess, point_of(r, now));
+    estimate_sent(&r->estimate, point_of(r, now));
     return r->sent;
 }
 
@@ -102,28 +102,28 @@ static struct rate_point seen_at(const struct rate *r, struct rate_point sent, d
     return seen;
 }
 
-void rate_answered(struct rate *r, struct rate_point sent, const struct response *response, double now)
+void rate_responded(struct rate *r, struct rate_point sent, const struct response *response, double now)
 {
     double lag = now - sent.at;
     r->lag = r->lag > 0 ? 0.9 * r->lag + 0.1 * lag : lag;
     struct retry_limits limits;
     if (retry_limits(response, &limits))
-        mirror_shown(&r->mirror, seen_at(r, sent, now), &limits, lag);
+        headers_shown(&r->headers, seen_at(r, sent, now), &limits, lag);
     else
-        mirror_silent(&r->mirror, sent.number);
-    guess_answered(&r->guess, sent.number, response->status == 429);
+        headers_silent(&r->headers, sent.number);
+    estimate_answered(&r->estimate, sent.number, response->status == 429);
 }
 
 void rate_lost(struct rate *r, uint64_t number)
 {
-    mirror_silent(&r->mirror, number);
+    headers_silent(&r->headers, number);
 }
 
 void rate_refused(struct rate *r, struct rate_point sent, double now, double until)
 {
     r->credit = 0;
-    if (r->mirror.shown)
-        mirror_refused(&r->mirror, point_of(r, now));
+    if (r->headers.shown)
+        headers_refused(&r->headers, point_of(r, now));
     else
-        guess_refused(&r->guess, seen_at(r, sent, now), point_of(r, now), until);
+        estimate_refused(&r->estimate, seen_at(r, sent, now), point_of(r, now), until);
 }

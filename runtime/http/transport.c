@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* Ceilings; a transport that works for a channel lowers a response's to the
- * channel's. */
+/* Ceilings; the transport lowers those of a response to its options'. */
 #define URL_LIMIT ((size_t)64 * 1024)
 #define HEADERS_LIMIT ((size_t)1024 * 1024)
 #define BODY_LIMIT ((size_t)64 * 1024 * 1024)

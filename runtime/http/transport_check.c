@@ -57,7 +57,7 @@ static bool is_loopback(const char *url)
     return loopback;
 }
 
-static const char *url_refusal(const struct request *r)
+static const char *url_fault(const struct request *r)
 {
     static const char https[] = "https://", http[] = "http://";
     const char *url = buffer_text(&r->url);
@@ -78,7 +78,7 @@ static const char *url_refusal(const struct request *r)
     return NULL;
 }
 
-static const char *credential_refusal(const struct http_options *c)
+static const char *credential_fault(const struct http_options *c)
 {
     if (c->authentication == AUTH_NONE)
         return NULL;
@@ -95,17 +95,17 @@ static const char *credential_refusal(const struct http_options *c)
     return NULL;
 }
 
-const char *request_refusal(const struct request *r)
+const char *request_fault(const struct request *r)
 {
     if (!is_method(r->method))
         return "the method is not a word of capital letters";
     if (r->url.overflowed || r->body.overflowed)
         return "the request is larger than this side can hold";
-    const char *refusal = url_refusal(r);
-    return refusal != NULL ? refusal : credential_refusal(r->http);
+    const char *fault = url_fault(r);
+    return fault != NULL ? fault : credential_fault(r->http);
 }
 
-void reply_refuse(struct response *r, enum fault fault, const char *message)
+void response_refuse(struct response *r, enum fault fault, const char *message)
 {
     r->fault = fault;
     r->sent = SENT_NO;

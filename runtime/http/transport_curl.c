@@ -78,7 +78,7 @@ static void detach(struct curl_transport *c, struct job *j)
     give_back(c, j);
 }
 
-static void clear_reply(struct transfer *x)
+static void clear_response(struct transfer *x)
 {
     struct response *r = &x->response;
     const struct http_options *c = x->request.http;
@@ -92,16 +92,16 @@ static void clear_reply(struct transfer *x)
 static void start(struct transport *t, struct transfer *x)
 {
     struct curl_transport *c = self(t);
-    clear_reply(x);
-    const char *refusal = request_refusal(&x->request);
-    if (refusal != NULL) {
-        reply_refuse(&x->response, FAULT_REFUSED, refusal);
+    clear_response(x);
+    const char *fault = request_fault(&x->request);
+    if (fault != NULL) {
+        response_refuse(&x->response, FAULT_REFUSED, fault);
         append_ended(c, x);
         return;
     }
     struct job *j = take_idle(c);
     if (j == NULL) {
-        reply_refuse(&x->response, FAULT_MEMORY, "out of memory");
+        response_refuse(&x->response, FAULT_MEMORY, "out of memory");
         append_ended(c, x);
         return;
     }
@@ -112,7 +112,7 @@ static void start(struct transport *t, struct transfer *x)
     }
     CURLMcode code = curl_multi_add_handle(c->multi, j->easy);
     if (code != CURLM_OK) {
-        reply_refuse(&x->response, FAULT_MEMORY, curl_multi_strerror(code));
+        response_refuse(&x->response, FAULT_MEMORY, curl_multi_strerror(code));
         give_back(c, j);
         append_ended(c, x);
         return;

@@ -118,7 +118,7 @@ static long parse_status(const char *line, size_t size)
 }
 
 /* From here on bytes must keep coming. Not earlier: a server may take as long as
- * the request's timeout allows to think about its answer. */
+ * the request's timeout allows to think about its response. */
 static void limit_stalls(struct job *j)
 {
     double seconds = j->transfer->request.http->stall_timeout;
@@ -184,7 +184,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *data)
 }
 
 /* libcurl calls this before each sending of a request: also before it repeats one
- * by itself, because a connection that had served before died without an answer.
+ * by itself, because a connection that had served before died without a response.
  * This is where that is stopped. The other ways known (a body that cannot be
  * rewound, a fresh connection) let through a request of which only the headers had
  * left, and one that HTTP/2 refused. */
@@ -271,9 +271,9 @@ static void set_profile(struct job *j)
     note(j, curl_easy_setopt(j->easy, CURLOPT_PRIVATE, j));
 }
 
-/* The settings of a channel. Empty texts keep libcurl from asking the
+/* Empty texts keep libcurl from asking the
  * environment; what stays on this machine never goes through a proxy. */
-static void set_channel(struct job *j, const struct http_options *c)
+static void set_options(struct job *j, const struct http_options *c)
 {
     set_text(j, CURLOPT_PROXY, c->proxy != NULL ? c->proxy : "");
     set_text(j, CURLOPT_NOPROXY, "localhost,127.0.0.0/8,::1");
@@ -332,7 +332,7 @@ static void set_headers(struct job *j, const struct request *r, bool sends)
     note(j, curl_easy_setopt(j->easy, CURLOPT_HTTPHEADER, j->headers));
 }
 
-static bool is(const struct request *r, const char *method)
+static bool has_method(const struct request *r, const char *method)
 {
     return strcmp(r->method, method) == 0;
 }
@@ -342,7 +342,7 @@ static void set_method(struct job *j, const struct request *r, bool sends)
     const struct buffer *body = &r->body;
     size_t size = r->has_body ? body->size : 0;
     if (!sends) {
-        set_long(j, is(r, "HEAD") ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1);
+        set_long(j, has_method(r, "HEAD") ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1);
     } else {
         set_long(j, CURLOPT_POST, 1);
         note(j, curl_easy_setopt(j->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size));
@@ -356,7 +356,7 @@ static void set_method(struct job *j, const struct request *r, bool sends)
      * connection was closed, and finding out what became of it takes long. */
     else if (!r->repeatable)
         set_long(j, CURLOPT_MAXAGE_CONN, FRESH_ENOUGH);
-    if (!is(r, sends ? "POST" : "GET") && !is(r, "HEAD"))
+    if (!has_method(r, sends ? "POST" : "GET") && !has_method(r, "HEAD"))
         set_text(j, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
@@ -404,15 +404,15 @@ bool job_prepare(struct job *j, struct transfer *x)
     j->setup = CURLE_OK;
     j->error[0] = '\0';
     set_profile(j);
-    set_channel(j, r->http);
-    bool sends = r->has_body || is(r, "POST") || is(r, "PUT") || is(r, "PATCH");
+    set_options(j, r->http);
+    bool sends = r->has_body || has_method(r, "POST") || has_method(r, "PUT") || has_method(r, "PATCH");
     set_headers(j, r, sends);
     set_method(j, r, sends);
     set_url(j, &r->url);
     set_milliseconds(j, CURLOPT_TIMEOUT_MS, r->timeout);
     if (j->setup == CURLE_OK)
         return true;
-    reply_refuse(&x->response, j->setup == CURLE_OUT_OF_MEMORY ? FAULT_MEMORY : FAULT_REFUSED,
+    response_refuse(&x->response, j->setup == CURLE_OUT_OF_MEMORY ? FAULT_MEMORY : FAULT_REFUSED,
                  curl_easy_strerror(j->setup));
     return false;
 }

@@ -33,7 +33,7 @@ struct job {
 struct job *job_new(void);
 void job_free(struct job *j);
 
-/* Binds an idle job to a transfer that request_refusal has nothing against, and
+/* Binds an idle job to a transfer that request_fault has nothing against, and
  * sets the handle up for it. False: could not be set up, and the response says so. */
 bool job_prepare(struct job *j, struct transfer *x);
 
@@ -47,9 +47,9 @@ void job_end_cancelled(struct job *j);
 void job_release(struct job *j);
 
 /* Why this side will not send the request, or NULL. */
-const char *request_refusal(const struct request *r);
+const char *request_fault(const struct request *r);
 
 /* Fills what `take` returns for a transfer that never started. */
-void reply_refuse(struct response *r, enum fault fault, const char *message);
+void response_refuse(struct response *r, enum fault fault, const char *message);
 
 #endif

@@ -1,6 +1,6 @@
 /* interrupt: how Ctrl-C reaches the Lua code that happens to run.
  *
- * A debug hook belongs to one coroutine, so whoever resumes one says so here;
+ * A debug hook belongs to one coroutine, so its resumer says so here;
  * the signal handler then sets the hook on the right one. There is one process,
  * one terminal and one interrupt. */
 #ifndef KELP_LUA_INTERRUPT_H

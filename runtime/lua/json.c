@@ -1,6 +1,7 @@
 #include "lua/json.h"
 
 #include "lua/json_bytes.h"
+#include "lua/json_number.h"
 #include "lua/json_scan.h"
 #include "lua/json_write.h"
 
@@ -52,23 +53,21 @@ static struct codec *push_codec(lua_State *L)
 }
 
 /* The walk over a decoded value. */
-struct settling {
+struct exact {
     lua_State *L;
     int array_mt; /* the index of the metatable of arrays */
     bool marks;   /* strings must be looked at */
-    bool counts;  /* members matter */
     size_t members;
-    int depth, deepest;
 };
 
 /* Pushes what a marked string stands for: `token` is what follows the mark. */
-static void push_marked(const struct settling *s, const char *token, size_t size)
+static void push_marked(const struct exact *x, const char *token, size_t size)
 {
-    lua_State *L = s->L;
+    lua_State *L = x->L;
     lua_Integer integer;
     if (*token == '[') {
         lua_createtable(L, 0, 0);
-        lua_pushvalue(L, s->array_mt);
+        lua_pushvalue(L, x->array_mt);
         lua_setmetatable(L, -2);
     } else if (json_number_read(token, size, &integer) == JSON_NUMBER_INTEGER) {
         lua_pushinteger(L, integer);
@@ -79,79 +78,41 @@ static void push_marked(const struct settling *s, const char *token, size_t size
 }
 
 /* Pushes what the scalar at `index` has to become, if that is another value. */
-static bool push_settled(const struct settling *s, int index)
+static bool push_exact(const struct exact *x, int index)
 {
-    lua_State *L = s->L;
+    lua_State *L = x->L;
     int type = lua_type(L, index);
     if (type == LUA_TNUMBER) {
         lua_pushinteger(L, lua_tointeger(L, index));
         return true;
     }
-    if (!s->marks || type != LUA_TSTRING)
+    if (!x->marks || type != LUA_TSTRING)
         return false;
     size_t size;
     const char *text = lua_tolstring(L, index, &size);
     if ((unsigned char)*text != JSON_MARK)
         return false;
-    push_marked(s, text + 1, size - 1);
+    push_marked(x, text + 1, size - 1);
     return true;
 }
 
-/* The string keys in the table at the top and all below it. */
-static size_t count_members(lua_State *L)
+/* Makes the table at the top exact, and all below it; counts the members. */
+static void make_table_exact(struct exact *x)
 {
-    size_t n = 0;
-    int table = lua_gettop(L);
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
-        n += lua_type(L, table + 1) == LUA_TSTRING;
-        if (lua_type(L, table + 2) == LUA_TTABLE)
-            n += count_members(L);
-        lua_settop(L, table + 1);
-    }
-    return n;
-}
-
-/* Settles the table at the top, and counts. Where json_scan saw nothing to settle, in
- * the connector's config for example, the walk only counts. */
-static void settle_table(struct settling *s)
-{
-    lua_State *L = s->L;
+    lua_State *L = x->L;
     int table = lua_gettop(L), key = table + 1, value = table + 2;
-    s->depth++;
     lua_pushnil(L);
     while (lua_next(L, table)) {
-        s->members += lua_type(L, key) == LUA_TSTRING;
+        x->members += lua_type(L, key) == LUA_TSTRING;
         if (lua_type(L, value) == LUA_TTABLE) {
-            if (s->depth < s->deepest)
-                settle_table(s);
-            else if (s->counts)
-                s->members += count_members(L);
+            make_table_exact(x);
         } else {
             lua_pushvalue(L, key);
-            if (push_settled(s, value))
+            if (push_exact(x, value))
                 lua_rawset(L, table);
         }
         lua_settop(L, key);
     }
-    s->depth--;
-}
-
-/* Settles what cjson has left at the top; `codec` is the codec's index. Returns the
- * members in it, when they are more than one. */
-static size_t settle(lua_State *L, const struct json_scan *scanned, int codec)
-{
-    luaL_checkstack(L, 3 * JSON_MAX_DEPTH + 8, "JSON");
-    lua_getiuservalue(L, codec, SLOT_ARRAY_MT);
-    lua_insert(L, -2);
-    struct settling s = {.L = L, .array_mt = lua_gettop(L) - 1, .marks = scanned->marks,
-                         .counts = scanned->members > 1, .deepest = scanned->deepest};
-    if (lua_type(L, -1) == LUA_TTABLE)
-        settle_table(&s);
-    else if (push_settled(&s, -1))
-        lua_replace(L, -2);
-    lua_remove(L, s.array_mt);
-    return s.members;
 }
 
 /* Seen when the object has been read: there is no offset to tell. */
@@ -161,17 +122,21 @@ static void raise_twice(lua_State *L)
     lua_error(L);
 }
 
-/* cjson keeps the last of two members of one name. Which one the sender meant
- * nobody knows, so there must be as many keys as there were members. */
-static void settle_and_check(lua_State *L, const struct json_scan *scanned, int codec)
+/* Makes exact what cjson has left at the top; `codec` is the codec's index. cjson
+ * keeps the last of two members of one name. Which one the sender meant cannot be
+ * told, so there must be as many keys as there were members. */
+static void make_exact(lua_State *L, const struct json_scan *scanned, int codec)
 {
-    size_t members = scanned->members;
-    luaL_checkstack(L, 2 * JSON_MAX_DEPTH + 8, "JSON");
-    if (scanned->deepest >= 0)
-        members = settle(L, scanned, codec);
-    else if (scanned->members > 1)
-        members = count_members(L);
-    if (scanned->members > 1 && members != scanned->members)
+    luaL_checkstack(L, 3 * JSON_MAX_DEPTH + 8, "JSON");
+    lua_getiuservalue(L, codec, SLOT_ARRAY_MT);
+    lua_insert(L, -2);
+    struct exact x = {.L = L, .array_mt = lua_gettop(L) - 1, .marks = scanned->marks};
+    if (lua_type(L, -1) == LUA_TTABLE)
+        make_table_exact(&x);
+    else if (push_exact(&x, -1))
+        lua_replace(L, -2);
+    lua_remove(L, x.array_mt);
+    if (x.members != scanned->members)
         raise_twice(L);
 }
 
@@ -201,7 +166,7 @@ static void push_scanned(lua_State *L, struct codec *c, int codec,
 static void decode_pushed(lua_State *L, int codec, const struct json_scan *scanned)
 {
     lua_call(L, 1, 1);
-    settle_and_check(L, scanned, codec);
+    make_exact(L, scanned, codec);
 }
 
 /* `source` is the index of the text as a Lua string, or 0. */

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "lua/json_bytes.h"
+#include "lua/json_number.h"
 
 #include <lauxlib.h>
 
@@ -14,7 +15,6 @@ enum {
     SHOWN_DIGITS = 40,        /* of an integer that does not fit, in the message */
     SAFE_FLOAT_SIZE = 200,    /* no number this short without exponent is an infinity; Lua
                                  reads a longer one only where the locale has a point */
-    MAX_EXPONENT = 1000000000 /* beyond any number of digits that a text can hold */
 };
 
 struct scan {
@@ -22,7 +22,7 @@ struct scan {
     struct json_scratch *out;
     const char *text, *at, *end;
     const char *copied; /* up to here the text is in `out` */
-    int depth, deepest;
+    int depth;
     size_t members;
     bool marks;
 };
@@ -54,72 +54,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* value * 10^(zeros + 1) + digit, or false when 64 bits do not hold it. */
-static bool append_digit(uint64_t *value, size_t zeros, unsigned digit)
-{
-    for (size_t i = 0; i <= zeros; i++)
-        if (__builtin_mul_overflow(*value, (uint64_t)10, value))
-            return false;
-    return !__builtin_add_overflow(*value, (uint64_t)digit, value);
-}
-
-static long read_exponent(const char *at, const char *end)
-{
-    bool negative = *at == '-';
-    if (*at == '-' || *at == '+')
-        at++;
-    long exponent = 0;
-    for (; at < end && exponent < MAX_EXPONENT; at++)
-        exponent = exponent * 10 + (*at - '0');
-    return negative ? -exponent : exponent;
-}
-
-enum json_number json_number_read(const char *token, size_t size, lua_Integer *value)
-{
-    const char *at = token, *end = token + size;
-    bool negative = *at == '-';
-    if (negative)
-        at++;
-    /* The number is magnitude * 10^(zeros + exponent - fraction). */
-    uint64_t magnitude = 0;
-    size_t zeros = 0;
-    long exponent = 0, fraction = 0;
-    bool in_fraction = false, plain = true, fits = true;
-    for (; at < end; at++) {
-        if (*at == '.') {
-            in_fraction = true;
-            plain = false;
-            continue;
-        }
-        if (*at == 'e' || *at == 'E') {
-            exponent = read_exponent(at + 1, end);
-            plain = false;
-            break;
-        }
-        fraction += in_fraction;
-        if (*at == '0') {
-            zeros++;
-        } else if (fits) {
-            fits = append_digit(&magnitude, zeros, (unsigned)(*at - '0'));
-            zeros = 0;
-        }
-    }
-    if (magnitude == 0 && fits) {
-        *value = 0;
-        return JSON_NUMBER_INTEGER;
-    }
-    enum json_number otherwise = plain ? JSON_NUMBER_TOO_LONG : JSON_NUMBER_FLOAT;
-    long scale = (long)zeros + exponent - fraction;
-    if (!fits || scale < 0)
-        return otherwise;
-    if (scale > 0 && !append_digit(&magnitude, (size_t)scale - 1, 0))
-        return otherwise;
-    if (magnitude > (uint64_t)LUA_MAXINTEGER + negative)
-        return otherwise;
-    *value = (lua_Integer)(negative ? -magnitude : magnitude);
-    return JSON_NUMBER_INTEGER;
-}
-
 static void skip_space(struct scan *s)
 {
     while (s->at < s->end &&
@@ -134,13 +68,6 @@ static char next_byte(struct scan *s)
     if (s->at == s->end)
         fail_end(s);
     return *s->at;
-}
-
-/* The value here is one that the decoded value's walk must visit. */
-static void note_depth(struct scan *s)
-{
-    if (s->depth > s->deepest)
-        s->deepest = s->depth;
 }
 
 /* Puts the mark of token .. s->at into the output. Returns where the token's
@@ -218,7 +145,6 @@ static void scan_number(struct scan *s)
     }
     if (!exact)
         mark_number(s, token);
-    note_depth(s);
 }
 
 /* The code unit after "\u", which `at` points behind. */
@@ -333,7 +259,6 @@ static void scan_array(struct scan *s)
     if (empty) {
         open_mark(s, start);
         close_mark(s);
-        note_depth(s);
     }
 }
 
@@ -384,15 +309,14 @@ static void scan_value(struct scan *s)
     }
 }
 
-/* What was scanned since `start`, inside `depth` containers that do not count. */
+/* What was scanned since `start`. */
 static struct json_scan scanned_from(struct scan *s, const char *start)
 {
     if (s->marks)
         json_scratch_add(s->L, s->out, s->copied, (size_t)(s->at - s->copied));
     return (struct json_scan){.text = s->marks ? s->out->bytes : start,
                               .size = s->marks ? s->out->size : (size_t)(s->at - start),
-                              .marks = s->marks, .members = s->members,
-                              .deepest = s->deepest < s->depth ? -1 : s->deepest - s->depth};
+                              .marks = s->marks, .members = s->members};
 }
 
 static void expect_end(struct scan *s)
@@ -406,7 +330,7 @@ void json_scan(lua_State *L, struct json_scratch *scratch, const char *text, siz
                struct json_scan *result)
 {
     struct scan s = {.L = L, .out = scratch, .text = text, .at = text, .end = text + size,
-                     .copied = text, .deepest = -1};
+                     .copied = text};
     scratch->size = 0;
     luaL_checkstack(L, 4, "JSON");
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
@@ -441,7 +365,7 @@ bool json_walk_next(lua_State *L, struct json_walk *walk, struct json_scratch *s
                     struct json_member *member)
 {
     struct scan s = {.L = L, .out = scratch, .text = walk->text, .at = walk->at,
-                     .end = walk->end, .depth = 1, .deepest = -1};
+                     .end = walk->end, .depth = 1};
     scratch->size = 0;
     luaL_checkstack(L, 4, "JSON");
     if (!another_member(&s, walk))

@@ -21,7 +21,6 @@ struct json_scan {
     size_t size;
     bool marks;  /* marks are in it: it differs from the text that was given */
     size_t members; /* of all objects together */
-    int deepest; /* containers around the innermost number or mark; -1: there is none */
 };
 
 /* Raises "invalid JSON: … at offset N". Runs no collector. Marked are: every
@@ -51,12 +50,5 @@ bool json_walk_begin(struct json_walk *walk, const char *text, size_t size, char
  * is none, and nothing follows the text's value. `member` is valid until the next call. */
 bool json_walk_next(lua_State *L, struct json_walk *walk, struct json_scratch *scratch,
                     struct json_member *member);
-
-enum json_number { JSON_NUMBER_INTEGER, JSON_NUMBER_FLOAT, JSON_NUMBER_TOO_LONG };
-
-/* What a number is whose spelling is valid JSON. By its decimal value, never by
- * a rounded one: INTEGER when that is integral and fits in 64 bits (1e3, 2.0
- * and -0 too), TOO_LONG when it was spelt as an integer and does not fit. */
-enum json_number json_number_read(const char *token, size_t size, lua_Integer *value);
 
 #endif

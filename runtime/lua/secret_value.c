@@ -106,7 +106,7 @@ struct secret *secret_of_value(lua_State *L, int index, const char *label)
     return s;
 }
 
-/* Reads a whole file that belongs to us and that nobody else can read. The
+/* Reads a whole file that belongs to us and that only we can read. The
  * message for the first fault, or NULL. */
 static const char *read_private(const char *path, struct buffer *out)
 {
@@ -148,7 +148,7 @@ int secret_read_private(lua_State *L)
     return 1;
 }
 
-/* What the command said on standard error while nobody looked; redacted, since it
+/* What the command said on standard error while it was no terminal; redacted, since it
  * may have said the value. */
 static void pass_on(struct buffer *complaints)
 {

@@ -1,4 +1,4 @@
-/* secret: kelp.secret values, opaque to scripts.
+/* secret_value: kelp.secret values, opaque to scripts.
  *
  * tostring, .., string.format("%s") and print show <secret NAME>; only the
  * writers of requests open the value. */
@@ -29,7 +29,7 @@ struct secret *secret_of_value(lua_State *L, int index, const char *label);
  * nil and a reason otherwise. [-1, +1 | +2, e] */
 int secret_read_private(lua_State *L);
 
-/* raw.redact(text): the text as it may be shown, for whoever cuts it before it is
+/* raw.redact(text): the text as it may be shown, to be cut before it is
  * written. [-1, +1, e] */
 int secret_redact_call(lua_State *L);
 

@@ -20,8 +20,8 @@ static void run_until_ended(struct scheduler *s, lua_State *L, const struct task
     }
 }
 
-/* True when the error value at the top is a cancellation, which whoever asked for
- * it knows about. */
+/* True when the error value at the top is a cancellation, which its
+ * caller knows about. */
 static bool is_cancellation(lua_State *L)
 {
     bool equal = false;
@@ -87,7 +87,7 @@ int task_run(lua_State *L, int nargs, char **traceback)
     scheduler_make_ready(s, t);
     run_until_ended(s, L, t);
     if (t->status != LUA_OK) {
-        /* A script that fails takes its tasks with it. */
+        /* The tasks of a script that fails are cancelled. */
         for (struct task *other = s->all; other != NULL; other = other->next) {
             other->cancelled = "the script has failed";
             other->seen = true;

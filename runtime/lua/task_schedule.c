@@ -79,7 +79,7 @@ void scheduler_make_ready(struct scheduler *s, struct task *t)
     s->ready_last = t;
 }
 
-/* Lets whoever waits with this waiter go on. */
+/* Ends the wait of that waiter. */
 static void wake_waiter(struct scheduler *s, struct waiter *w)
 {
     w->done = true;
@@ -177,7 +177,7 @@ void scheduler_check_cancelled(lua_State *L, struct scheduler *s)
     }
 }
 
-/* Remembers a failure until somebody joins the task, or the run ends and it is
+/* Remembers a failure until another task joins it, or the run ends and it is
  * the run's failure. */
 static void note_failure(lua_State *L, struct task *t)
 {

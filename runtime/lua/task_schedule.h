@@ -35,10 +35,10 @@ struct task {
     struct exchange *exchange; /* of WAIT_EXCHANGE */
     struct timer timer;        /* of WAIT_SLEEP */
     struct task *joined;       /* of WAIT_JOIN */
-    struct waiter *joiners;    /* who waits for its end */
+    struct waiter *joiners;    /* those that wait for its end */
     const char *cancelled;     /* why its next wait raises, or NULL */
     bool ended;
-    bool seen;                 /* somebody has its error value */
+    bool seen;                 /* its error value was handed out */
     int arguments;             /* values to pass at the first resume */
     int status;
     int strikes;               /* times that an interrupt has raised in it */

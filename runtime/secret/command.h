@@ -18,7 +18,7 @@ struct command_result {
 
 /* Runs `line` with /bin/sh and adds what it prints to `out`. It has the standard
  * input, no other descriptor of ours, and this process's environment. Its standard
- * error is ours if that is a terminal, where somebody may be asked something;
+ * error is ours if that is a terminal, where the user may be asked something;
  * otherwise it goes to `complaints`, cut off at its limit. `stop`, asked whenever a
  * signal arrives, may be NULL. Waits until the command has ended, not for what it
  * leaves running. True when it ended by itself with code 0. */

@@ -34,7 +34,7 @@ static bool keep(const char *name, struct secret *s)
     return true;
 }
 
-static struct secret *take(const char *name, const char **why,
+static struct secret *take_variable(const char *name, const char **why,
                            struct secret *(*make)(const char *, const char *, size_t))
 {
     struct secret *s = keyring_find(name);
@@ -59,12 +59,12 @@ static struct secret *take(const char *name, const char **why,
 
 struct secret *keyring_take(const char *name, const char **why)
 {
-    return take(name, why, secret_new);
+    return take_variable(name, why, secret_new);
 }
 
 struct secret *keyring_take_printable(const char *name, const char **why)
 {
-    return take(name, why, secret_new_printable);
+    return take_variable(name, why, secret_new_printable);
 }
 
 void keyring_forget_all(void)

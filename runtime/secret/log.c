@@ -176,7 +176,7 @@ void log_line(enum log_level level, const char *format, ...)
     errno = saved;
 }
 
-/* Fills the live line with one row of the text: what wraps cannot be taken down
+/* Fills the live line with one row of the text: what wraps cannot be erased
  * again. Characters are counted as one column each. */
 static void fit_progress(struct buffer *text)
 {

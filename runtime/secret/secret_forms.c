@@ -26,11 +26,6 @@ bool forms_may_start(const char *bytes, size_t size)
     return (forms.shorter[bit >> 6] >> (bit & 63) & 1) != 0;
 }
 
-static void mark(uint64_t *filter, uint32_t bit)
-{
-    filter[bit >> 6] |= UINT64_C(1) << (bit & 63);
-}
-
 static void insert(struct form *f)
 {
     struct form **prefix = &forms.by_prefix[f->prefix >> (32 - forms.bucket_bits)];
@@ -39,7 +34,6 @@ static void insert(struct form *f)
     *prefix = f;
     f->next_content = *content;
     *content = f;
-    mark(forms.filter, f->prefix >> (32 - FORM_FILTER_BITS - forms.bucket_bits));
 }
 
 /* The tables that do not grow. */
@@ -56,6 +50,11 @@ static bool make_small_tables(void)
     return forms.shorter != NULL && forms.skips != NULL;
 }
 
+static void mark_short(uint32_t bit)
+{
+    forms.shorter[bit >> 6] |= UINT64_C(1) << (bit & 63);
+}
+
 /* Lowers the skips of what stands in a form's first bytes. */
 static void mark_blocks(const char *bytes)
 {
@@ -66,7 +65,7 @@ static void mark_blocks(const char *bytes)
     }
 }
 
-/* Keeps a bucket for each form, and a filter of which a twentieth is set. */
+/* Keeps a bucket for each form. */
 static bool make_room(void)
 {
     if (forms.count < forms.bucket_count || forms.bucket_bits == MOST_BUCKET_BITS)
@@ -77,18 +76,14 @@ static bool make_room(void)
     size_t old_count = forms.bucket_count;
     struct form **by_prefix = calloc(count, sizeof *by_prefix);
     struct form **by_content = calloc(count, sizeof *by_content);
-    uint64_t *filter = calloc((count << FORM_FILTER_BITS) / 64, sizeof *filter);
-    if (by_prefix == NULL || by_content == NULL || filter == NULL || !make_small_tables()) {
+    if (by_prefix == NULL || by_content == NULL || !make_small_tables()) {
         free(by_prefix);
         free(by_content);
-        free(filter);
         return false;
     }
     free(forms.by_prefix);
-    free(forms.filter);
     forms.by_prefix = by_prefix;
     forms.by_content = by_content;
-    forms.filter = filter;
     forms.bucket_bits = bits;
     forms.bucket_count = count;
     for (size_t i = 0; i < old_count; i++) {
@@ -126,7 +121,7 @@ static struct form *make_form(const char *label, const char *bytes, size_t size)
     insert(f);
     mark_blocks(bytes);
     for (size_t i = 1; i < FORM_PREFIX; i++)
-        mark(forms.shorter, short_bit(bytes, i));
+        mark_short(short_bit(bytes, i));
     forms.count++;
     if (size > forms.longest)
         forms.longest = size;
@@ -255,7 +250,6 @@ void secret_forget_all(void)
         free(forms.labels[i]);
     free(forms.by_prefix);
     free(forms.by_content);
-    free(forms.filter);
     free(forms.shorter);
     free(forms.skips);
     free(forms.labels);

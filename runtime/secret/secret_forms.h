@@ -32,8 +32,7 @@ enum { FORM_PREFIX = SECRET_MIN_REDACTED };
 struct forms {
     struct form **by_prefix;  /* a power of two of them: what a text may start with */
     struct form **by_content; /* as many: what is known */
-    uint64_t *filter;         /* a bit for each hash of a prefix; most texts meet none */
-    uint64_t *shorter;        /* likewise for the first 1 to FORM_PREFIX - 1 bytes */
+    uint64_t *shorter;        /* a bit for each hash of their first 1 to FORM_PREFIX - 1 bytes */
     unsigned char *skips;     /* see forms_skip */
     unsigned bucket_bits; /* of a hash, its highest, that choose the bucket */
     size_t bucket_count, count;
@@ -74,14 +73,9 @@ static inline uint32_t forms_block(const char *bytes)
     return block * UINT32_C(0x9e3779b1) >> (32 - FORM_SKIP_BITS);
 }
 
-enum { FORM_FILTER_BITS = 4 }; /* more than choose the bucket choose the filter's bit */
-
 /* The first of the forms that may start with bytes of this hash, or NULL. */
 static inline struct form *forms_bucket(uint32_t hash)
 {
-    uint32_t bit = hash >> (32 - FORM_FILTER_BITS - forms.bucket_bits);
-    if ((forms.filter[bit >> 6] >> (bit & 63) & 1) == 0)
-        return NULL;
     return forms.by_prefix[hash >> (32 - forms.bucket_bits)];
 }
 

@@ -1,4 +1,4 @@
-/* secret_redact: takes the registered values out of what is written. */
+/* secret_redact: replaces the registered values in what is written. */
 #ifndef KELP_SECRET_SECRET_REDACT_H
 #define KELP_SECRET_SECRET_REDACT_H
 
@@ -32,7 +32,7 @@ bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *
 
 /* Adds to `out` what is held back, because the reader must see it now: fewer
  * than SECRET_MIN_REDACTED bytes as they are, more as <secret LABEL>. If the
- * value goes on in the next piece, its rest is redacted. */
+ * value continues in the next piece, its rest is redacted. */
 bool secret_stream_release(struct secret_stream *s, struct buffer *out);
 
 /* True when secret_stream_release would add something. */
