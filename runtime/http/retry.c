@@ -167,7 +167,13 @@ struct retry_policy retry_policy_default(void)
 static double full_jitter(struct clock *clock, double base, double cap, int doublings)
 {
     double most = ldexp(base, doublings < 60 ? doublings : 60);
-    return clock_fraction(clock) * (most < cap ? most : cap);
+    double wait = clock_fraction(clock) * (most < cap ? most : cap);
+    return wait < least_wait ? least_wait : wait;
+}
+
+double retry_backoff(const struct retry_policy *policy, struct clock *clock, int n)
+{
+    return full_jitter(clock, policy->base, policy->cap, n);
 }
 
 /* Why another try cannot end differently or is not wanted, or NULL. */
@@ -235,13 +241,11 @@ struct retry_decision retry_decide(const struct retry_policy *policy, struct clo
         return d;
     }
     if (hinted && hint > 0)
-        d.wait = hint * (1 + 0.1 * clock_fraction(clock));
+        d.wait = fmax(hint * (1 + 0.1 * clock_fraction(clock)), least_wait);
     else if (throttled)
         d.wait = full_jitter(clock, policy->throttle_base, policy->throttle_cap, past->throttles);
     else
-        d.wait = full_jitter(clock, policy->base, policy->cap, past->attempts);
-    if (d.wait < least_wait)
-        d.wait = least_wait;
+        d.wait = retry_backoff(policy, clock, past->attempts);
     if (policy->deadline > 0 && past->elapsed + d.wait > policy->deadline) {
         d.why = "the deadline would pass";
         return d;

@@ -30,6 +30,11 @@ struct retry_policy {
 /* 4 attempts; 0.25 s doubling to 20 s; 1 s doubling to 60 s; 15 min; 5 min. */
 struct retry_policy retry_policy_default(void);
 
+/* Seconds to wait after the n-th failure in a row, from 0: evenly distributed below
+ * `base` doubled n times, at most `cap`, never less than 0.01. The one formula of
+ * every wait that no server has named. */
+double retry_backoff(const struct retry_policy *policy, struct clock *clock, int n);
+
 /* What has gone before; the caller keeps it for each exchange, from zero. */
 struct retry_past {
     int attempts;   /* decisions so far that counted */
