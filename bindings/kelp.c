@@ -9,6 +9,7 @@
 #include "session/run_reader.h"
 #include "lua/secret_value.h"
 #include "connector/target.h"
+#include "connector/verb_table.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
 
@@ -179,6 +180,8 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     lua_setfield(L, -2, "target_metatable");
     task_push_metatable(L);
     lua_setfield(L, -2, "task_metatable");
+    verb_table_push(L);
+    lua_setfield(L, -2, "verbs");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }
