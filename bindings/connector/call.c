@@ -21,7 +21,6 @@
 
 #include <lauxlib.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +35,7 @@ struct pending {
     struct call call;
     size_t address; /* of the target's, the one that is asked */
     size_t asked;   /* how many have been, since the first or since all of them were */
+    int sends;      /* of earlier exchanges for the same write */
 };
 
 static size_t pending_count;
@@ -75,6 +75,7 @@ static struct pending *push_pending(lua_State *L, struct target *t)
     exchange_init(&p->exchange);
     memset(&p->call, 0, sizeof p->call);
     p->address = p->asked = 0;
+    p->sends = 0;
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     p->engine = lua_touserdata(L, -1);
     lua_pop(L, 1);
@@ -137,6 +138,39 @@ static void log_ambiguous(const struct pending *p)
              verb_shown(p->call.verb), connector, p->target->label, x->transfer.response.message);
 }
 
+/* ---- the budget of a write ---- */
+
+/* Takes up what earlier exchanges for the same write, the table at 5, have used of it. */
+static void take_budget(lua_State *L, struct pending *p)
+{
+    struct exchange *x = &p->exchange;
+    if (lua_getfield(L, 5, "began") == LUA_TNUMBER)
+        x->past.elapsed = clock_now(engine_clock(p->engine)) - lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    if (!x->writes)
+        return;
+    lua_getfield(L, 5, "attempts");
+    lua_getfield(L, 5, "sends");
+    x->past.attempts = (int)lua_tointeger(L, -2);
+    p->sends = (int)lua_tointeger(L, -1);
+    lua_pop(L, 2);
+}
+
+/* Leaves there what is used of it now. `failed`: so did the last request. */
+static void give_budget(lua_State *L, const struct pending *p, bool failed)
+{
+    const struct exchange *x = &p->exchange;
+    if (!x->writes || x->attempts == 0 || !lua_istable(L, 5))
+        return;
+    bool counts = failed && x->outcome != OUTCOME_REJECTED; /* as retry_decide does */
+    lua_pushinteger(L, x->past.attempts + counts);
+    lua_setfield(L, 5, "attempts");
+    lua_pushinteger(L, p->sends + x->attempts);
+    lua_setfield(L, 5, "sends");
+    lua_pushnumber(L, x->begun);
+    lua_setfield(L, 5, "began");
+}
+
 /* Completes the error object at the top with what the call knows, and raises. */
 static int raise(lua_State *L, struct pending *p)
 {
@@ -148,7 +182,7 @@ static int raise(lua_State *L, struct pending *p)
     lua_setfield(L, error, "provider");
     lua_pushstring(L, p->target->label);
     lua_setfield(L, error, "target");
-    if (!lua_istable(L, 5) || lua_getfield(L, 5, "as") != LUA_TSTRING)
+    if (!lua_istable(L, 5) || lua_getfield(L, 5, "verb") != LUA_TSTRING)
         lua_pushstring(L, verb_shown(p->call.verb));
     lua_setfield(L, error, "verb");
     lua_settop(L, error);
@@ -159,8 +193,9 @@ static int raise(lua_State *L, struct pending *p)
     }
     lua_pushstring(L, sent_names[r->sent]);
     lua_setfield(L, error, "sent");
-    lua_pushinteger(L, p->exchange.attempts);
+    lua_pushinteger(L, p->sends + p->exchange.attempts);
     lua_setfield(L, error, "attempts");
+    give_budget(L, p, true);
     push_history(L, p, error);
     log_ambiguous(p);
     if (log_enabled(LOG_DEBUG)) {
@@ -313,6 +348,8 @@ static int finish(lua_State *L, int status, lua_KContext context)
         return raise(L, p);
     }
     bind(L, 1);
+    if (p->exchange.past.attempts > 0)
+        give_budget(L, p, false);
     pending_end(p);
     return 1;
 }
@@ -353,12 +390,11 @@ static const char *check_connector(lua_State *L, int index)
 
 int call_backoff(lua_State *L)
 {
-    lua_Integer n = luaL_checkinteger(L, 1);
-    struct retry_policy policy = target_check(L, 2)->policy;
-    double wait = policy.base * exp2((double)(n - 1));
+    int failures = (int)luaL_checkinteger(L, 1);
+    const struct retry_policy *policy = &target_check(L, 2)->policy;
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     struct clock *clock = engine_clock(lua_touserdata(L, -1));
-    lua_pushnumber(L, clock_fraction(clock) * (wait < policy.cap ? wait : policy.cap));
+    lua_pushnumber(L, retry_backoff(policy, clock, failures - 1));
     return 1;
 }
 
@@ -525,6 +561,8 @@ int call_exchange(lua_State *L)
     p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
     p->exchange.writes = route->effect != EFFECT_NONE;
     p->exchange.op = p->exchange.writes ? op : 0;
+    if (lua_istable(L, 5))
+        take_budget(L, p);
     p->exchange.failover = t->address_count > 1 ? use_failover_address : NULL;
     p->address = t->address;
     q->has_body = route->body != BODY_NONE;
@@ -536,7 +574,10 @@ int call_exchange(lua_State *L)
         struct buffer *config = &q->body;
         struct buffer wrapped;
         bool wraps = route->body == BODY_CREATE || p->call.members != NULL;
-        config_write(L, 4, t->provider->by_id ? NULL : connector, keep_masked, config);
+        struct config_format format = {.name = t->provider->by_id ? NULL : connector,
+                                       .keep_masked = keep_masked,
+                                       .is_prepared = p->exchange.writes};
+        config_write(L, 4, &format, config);
         if (wraps) {
             wrapped = *config;
             buffer_init(config, MAX_BODY_SENT);

@@ -156,8 +156,11 @@ local function of_config(op, recorded, now, can)
   return { action = "update", changes = changes, from = now.config, notes = notes }
 end
 
-local back = { running = "resume", paused = "pause", stopped = "stop" }
-local sets = { pause = "paused", resume = "running", stop = "stopped" }
+-- The state that a verb sets, by verb; and the verb that sets a state.
+local sets, back = {}, {}
+for _, row in ipairs(raw.verbs) do
+  if row.inverse == "state" then sets[row.name], back[row.state] = row.state, row.name end
+end
 
 local function of_state(op, recorded, now)
   local was = recorded.before and recorded.before.state
@@ -199,8 +202,8 @@ local function of_delete(op, recorded, now)
     notes = { "made anew: another id, and it starts without its old offsets" } }
 end
 
-local of = { create = of_create, update = of_config, put = of_config, pause = of_state,
-             resume = of_state, stop = of_state, delete = of_delete }
+-- By the inverse that verbs.def names.
+local compute_of = { delete = of_create, config = of_config, state = of_state, create = of_delete }
 
 --- What takes the operation back, given the connector as it is `now` (nil: absent) and what its
 --- target `can` do: { action, … }: "delete"; "update" with `changes` and the config
@@ -212,7 +215,8 @@ function inverse.of(op, now, can)
   if op.state == "intent" or op.state == "unknown" then
     return conflict "whether it was done is not known; go on with the run first (kelp --resume)"
   end
-  local compute = of[op.verb]
+  local row = raw.verbs[op.verb]
+  local compute = row and compute_of[row.inverse]
   if not compute then return nothing(("what %s did cannot be taken back"):format(op.verb)) end
   local result = compute(op, recorded, now, can)
   -- What an undo that was broken off may have done already.

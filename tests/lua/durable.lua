@@ -7,8 +7,8 @@ local support = require "support"
 local CLUSTER = support.upstash_cluster
 local HEAD = [[
 local kelp = require "kelp"
-local cloud = kelp.confluent { environment = "env-sim", cluster = "lkc-sim", settle = 0.05 }
-local old = kelp.upstash { cluster = "]] .. CLUSTER .. [[", settle = 0.05 }
+local cloud = kelp.confluent { environment = "env-sim", cluster = "lkc-sim", visibility_delay = 0.05 }
+local old = kelp.upstash { cluster = "]] .. CLUSTER .. [[", visibility_delay = 0.05 }
 local function datagen(n)
   return { ["connector.class"] = "DatagenSource", ["kafka.topic"] = "t" .. (n or ""),
            quickstart = "ORDERS", ["output.data.format"] = "JSON", ["tasks.max"] = 1,

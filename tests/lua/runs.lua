@@ -23,7 +23,7 @@ function TestRuns:script(text, options)
   local path = support.write(support.path "job.lua", ([[
     local kelp = require "kelp"
     local target = kelp.confluent { base_url = %q, environment = "env-sim", cluster = "lkc-sim",
-      api_key = "NOTAREALKEY00002", api_secret = "not-a-real-api-secret", settle = 0.05 }
+      api_key = "NOTAREALKEY00002", api_secret = "not-a-real-api-secret", visibility_delay = 0.05 }
     local config = { ["connector.class"] = "S3_SINK", ["kafka.auth.mode"] = "KAFKA_API_KEY",
       ["kafka.api.key"] = "k", ["kafka.api.secret"] = kelp.secret "RUNS_SECRET",
       ["s3.bucket.name"] = "b", topics = "orders", ["time.interval"] = "HOURLY",
