@@ -558,7 +558,9 @@ int call_exchange(lua_State *L)
     q->repeatable = repeatable(route);
     p->exchange.queue = t->queue;
     p->exchange.policy = t->policy;
-    p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
+    /* Of several servers another one is asked next, which takes a look first. */
+    p->exchange.resend = route->effect == EFFECT_NONE
+                         || (route->effect == EFFECT_STATE && t->address_count == 1);
     p->exchange.writes = route->effect != EFFECT_NONE;
     p->exchange.op = p->exchange.writes ? op : 0;
     if (lua_istable(L, 5))

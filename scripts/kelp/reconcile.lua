@@ -330,21 +330,41 @@ end
 
 -- ---- state ----
 
+-- True when the state is to be set once more, at another server: at least one is asked besides the
+-- first, else the budget counts.
+local function may_ask_another(w)
+  return w.attempts < 2 or not write.is_spent(w)
+end
+
+-- Where there are several servers: each request may go to another one, after a look. Returns what
+-- the verb returns, or nil and the last failure.
+local function set_state_at_any(w, step, result)
+  local unknown = "whether it was carried out is not known: %s"
+  while raw.is_error(result) and result.is_ambiguous and not is_cancelled(result)
+      and may_ask_another(w) do
+    say(w, ("ambiguous (%s); looking at its state"):format(result.message))
+    local looked, now = pcall(look, w, "status", w.id)
+    if not looked then break end
+    if now.state == raw.verbs[step].state then return true end
+    if w.attempts > 1 then back_off(w, result, unknown) end
+    local ok, response = pcall(raw.exchange, w.target, step, w.id, nil, w)
+    if ok then return response end
+    if not (raw.is_error(response) and response.is_ambiguous) then break end
+    result = response
+  end
+  return nil, result
+end
+
 --- Sets a state (step "pause", "resume" or "stop"), or something else that a repeat sets to the
 --- same: the engine retries it by itself, so its last failure may hide that an earlier request was
---- carried out. It does not go on to another server with it: that is done here, once, after a look.
+--- carried out. Of several servers it asks one, and this the others.
 function reconcile.state(w, step)
   local ok, result = pcall(raw.exchange, w.target, step, w.id, nil, w)
   if ok then return result end
-  if w.target.can.has_failover and raw.is_error(result) and result.is_ambiguous
-      and not is_cancelled(result) then
-    say(w, ("ambiguous (%s); looking at its state"):format(result.message))
-    local looked, now = pcall(look, w, "status", w.id)
-    if looked and now.state == raw.verbs[step].state then return true end
-    if looked then
-      local again, response = pcall(raw.exchange, w.target, step, w.id, nil, w)
-      if again then return response end
-    end
+  if w.target.can.has_failover then
+    local response
+    response, result = set_state_at_any(w, step, result)
+    if response then return response end
   end
   if raw.is_error(result) and result.is_ambiguous then
     give_up(result, "unknown_outcome", "whether it was carried out is not known: %s")
