@@ -5,6 +5,7 @@
 #include "connector/connector.h"
 #include "lua/error.h"
 #include "lua/json.h"
+#include "session/place.h"
 #include "session/writes.h"
 #include "session/run_reader.h"
 #include "lua/secret_value.h"
@@ -173,6 +174,7 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     lua_setfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     luaL_newlib(L, functions);
     luaL_setfuncs(L, writes_functions, 0);
+    luaL_setfuncs(L, place_functions, 0);
     luaL_setfuncs(L, run_reader_functions, 0);
     connector_push_metatable(L);
     lua_setfield(L, -2, "connector_metatable");

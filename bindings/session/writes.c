@@ -9,6 +9,7 @@
 #include "connector/config.h"
 #include "lua/error.h"
 #include "session/journal_encode.h"
+#include "session/place.h"
 #include "connector/target_private.h"
 #include "lua/task.h"
 #include "providers/provider.h"
@@ -138,18 +139,6 @@ static void push_user_value(lua_State *L, int which)
     lua_remove(L, -2);
 }
 
-/* Where the connectors of the target at `index` live, as keys and messages say it: an
- * address that is not the provider's own tells two places of the same names apart.
- * [-0, +1, e] */
-static const char *push_place(lua_State *L, int index)
-{
-    const struct target *t = target_check(L, index);
-    const char *usual = t->provider->base_url;
-    if (usual == NULL || strcmp(t->base_url, usual) == 0)
-        return lua_pushstring(L, t->label);
-    return lua_pushfstring(L, "%s at %s", t->label, t->base_url);
-}
-
 static void push_joined(lua_State *L, struct run *r, const char *const parts[], size_t count)
 {
     buffer_clear(&r->value);
@@ -171,7 +160,7 @@ static void push_key(lua_State *L, struct run *r, int target, const char *verb, 
         const char *const parts[] = {"key ", given};
         push_joined(L, r, parts, 2);
     } else {
-        const char *const parts[] = {verb, " ", name, " on ", push_place(L, target)};
+        const char *const parts[] = {verb, " ", name, " on ", place_push_text(L, target)};
         push_joined(L, r, parts, 5);
     }
     lua_pushvalue(L, -1);
@@ -235,7 +224,9 @@ static bool is_partial(const char *verb)
     return strcmp(verb, "update") == 0;
 }
 
-void writes_push_pre_image(lua_State *L, const struct journal_op *op)
+/* Pushes the JSON text of what an operation's connector was before, as far as it was
+ * recorded, or nil. [-0, +1, e] */
+static void push_pre_image(lua_State *L, const struct journal_op *op)
 {
     if (is_partial(op->verb))
         journal_push_pre_image(L, op->pre_image, op->request);
@@ -243,26 +234,34 @@ void writes_push_pre_image(lua_State *L, const struct journal_op *op)
         lua_pushstring(L, op->pre_image);
 }
 
-static void push_op(lua_State *L, const struct journal_op *op)
+static void set_time(lua_State *L, const char *field, double seconds)
 {
-    lua_createtable(L, 0, 12);
+    if (seconds > 0) {
+        lua_pushnumber(L, seconds);
+        lua_setfield(L, -2, field);
+    }
+}
+
+void writes_push_op(lua_State *L, const struct journal_op *op)
+{
+    lua_createtable(L, 0, 16);
     lua_pushinteger(L, op->id);
     lua_setfield(L, -2, "op");
-    lua_pushstring(L, journal_state_name(op->state));
-    lua_setfield(L, -2, "state");
-    lua_pushnumber(L, op->intended);
-    lua_setfield(L, -2, "intended");
     lua_pushinteger(L, op->attempts);
     lua_setfield(L, -2, "attempts");
+    set_text(L, "state", journal_state_name(op->state));
+    set_time(L, "intended", op->intended);
+    set_time(L, "ended", op->ended);
     set_text(L, "key", op->key);
     set_text(L, "verb", op->verb);
-    set_text(L, "place", op->place);
-    set_text(L, "where", op->target);
+    set_text(L, "place", op->target);
     set_text(L, "connector", op->connector);
+    set_text(L, "location", op->place);
     set_text(L, "request", op->request);
-    writes_push_pre_image(L, op);
-    lua_setfield(L, -2, "before");
+    push_pre_image(L, op);
+    lua_setfield(L, -2, "pre_image");
     set_text(L, "result", op->result);
+    set_text(L, "remote_id", op->remote_id);
     set_text(L, "error", op->error);
 }
 
@@ -285,7 +284,7 @@ static int find(lua_State *L)
         return 1;
     if (!journal_reach(r->journal, op.id))
         raise_fault(L, journal_fault(r->journal));
-    push_op(L, &op);
+    writes_push_op(L, &op);
     describe(L, r, verb, 5, digest);
     lua_pushboolean(L, strcmp(digest, op.digest) != 0);
     lua_setfield(L, -2, "differs");
@@ -301,7 +300,7 @@ static int intend(lua_State *L)
     struct journal *j = journal_at_hand(L, r);
     char digest[DIGEST];
     struct journal_intent intent = {.key = key, .verb = verb, .connector = name, .digest = digest};
-    intent.target = push_place(L, 2);
+    intent.target = place_push_json(L, 2);
     error_push_where(L);
     intent.place = lua_tostring(L, -1);
     intent.request = describe(L, r, verb, 5, digest);
@@ -388,12 +387,6 @@ static int end(lua_State *L)
     return task_await_commit(L, ended, 0);
 }
 
-static int place(lua_State *L)
-{
-    push_place(L, 1);
-    return 1;
-}
-
 static int sends(lua_State *L)
 {
     lua_pushinteger(L, engine_sends(run_of(L)->engine, luaL_checkinteger(L, 1)));
@@ -418,7 +411,7 @@ static int previous(lua_State *L)
         raise_fault(L, journal_fault(j));
     if (op.id == 0)
         return 0;
-    push_op(L, &op);
+    writes_push_op(L, &op);
     return 1;
 }
 
@@ -427,7 +420,7 @@ static int saw(lua_State *L)
     const char *name = luaL_checkstring(L, 2);
     if (!run_of(L)->earlier)
         return 0;
-    const char *place = push_place(L, 1);
+    const char *place = place_push_json(L, 1);
     push_user_value(L, SEEN);
     lua_pushfstring(L, "%s on %s", name, place);
     lua_pushboolean(L, 1);
@@ -506,7 +499,6 @@ const luaL_Reg writes_functions[] = {
     {"journal_find", find},
     {"journal_intend", intend},
     {"journal_end", end},
-    {"place", place},
     {"journal_sent", sends},
     {"journal_undo", undo},
     {"journal_previous", previous},

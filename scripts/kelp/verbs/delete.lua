@@ -9,7 +9,7 @@ local verb = {}
 
 -- True when the connector is not the one that an earlier run meant: made anew since.
 local function is_another(w, current)
-  local before = w.found and w.found.before and raw.json.decode(w.found.before)
+  local before = w.found and w.found.pre_image and raw.json.decode(w.found.pre_image)
   return type(before) == "table" and before.id ~= nil and current ~= nil
     and current.id ~= nil and current.id ~= before.id
 end

@@ -32,7 +32,7 @@ end
 -- Where there is no such request: a create, or an update of all keys.
 local function create_or_update(w)
   local current = preparation.pick(w.target, "put", w.name)
-  local made_it = w.ambiguous and not (w.found and w.found.before)
+  local made_it = w.ambiguous and not (w.found and w.found.pre_image)
   if not current or made_it then return write.carry_out(w, reconcile.create) end
   check_has_no_more(w, current.config)
   w.pre_image, w.id = current, current.id
