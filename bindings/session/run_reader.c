@@ -4,7 +4,7 @@
 #include "journal/journal.h"
 #include "journal/journal_runs.h"
 #include "lua/error.h"
-#include "session/writes.h"
+#include "session/op_table.h"
 
 #include <stdint.h>
 
@@ -173,7 +173,7 @@ static int next_op(lua_State *L)
     if (op.id == 0)
         return 0;
     r->at = op.id;
-    writes_push_op(L, &op);
+    op_table_push(L, &op);
     return 1;
 }
 

@@ -9,6 +9,7 @@
 #include "connector/config.h"
 #include "lua/error.h"
 #include "session/journal_encode.h"
+#include "session/op_table.h"
 #include "session/place.h"
 #include "connector/target_private.h"
 #include "lua/task.h"
@@ -210,61 +211,6 @@ static const char *describe(lua_State *L, struct run *r, const char *verb, int r
     return any ? buffer_text(&r->request) : NULL;
 }
 
-static void set_text(lua_State *L, const char *field, const char *text)
-{
-    if (text != NULL) {
-        lua_pushstring(L, text);
-        lua_setfield(L, -2, field);
-    }
-}
-
-/* Of an update, only what its request changed is recorded of what was before. */
-static bool is_partial(const char *verb)
-{
-    return strcmp(verb, "update") == 0;
-}
-
-/* Pushes the JSON text of what an operation's connector was before, as far as it was
- * recorded, or nil. [-0, +1, e] */
-static void push_pre_image(lua_State *L, const struct journal_op *op)
-{
-    if (is_partial(op->verb))
-        journal_push_pre_image(L, op->pre_image, op->request);
-    else
-        lua_pushstring(L, op->pre_image);
-}
-
-static void set_time(lua_State *L, const char *field, double seconds)
-{
-    if (seconds > 0) {
-        lua_pushnumber(L, seconds);
-        lua_setfield(L, -2, field);
-    }
-}
-
-void writes_push_op(lua_State *L, const struct journal_op *op)
-{
-    lua_createtable(L, 0, 16);
-    lua_pushinteger(L, op->id);
-    lua_setfield(L, -2, "op");
-    lua_pushinteger(L, op->attempts);
-    lua_setfield(L, -2, "attempts");
-    set_text(L, "state", journal_state_name(op->state));
-    set_time(L, "intended", op->intended);
-    set_time(L, "ended", op->ended);
-    set_text(L, "key", op->key);
-    set_text(L, "verb", op->verb);
-    set_text(L, "place", op->target);
-    set_text(L, "connector", op->connector);
-    set_text(L, "location", op->place);
-    set_text(L, "request", op->request);
-    push_pre_image(L, op);
-    lua_setfield(L, -2, "pre_image");
-    set_text(L, "result", op->result);
-    set_text(L, "remote_id", op->remote_id);
-    set_text(L, "error", op->error);
-}
-
 static int find(lua_State *L)
 {
     const char *verb = luaL_checkstring(L, 2), *name = luaL_checkstring(L, 3);
@@ -284,7 +230,7 @@ static int find(lua_State *L)
         return 1;
     if (!journal_reach(r->journal, op.id))
         raise_fault(L, journal_fault(r->journal));
-    writes_push_op(L, &op);
+    op_table_push(L, &op);
     describe(L, r, verb, 5, digest);
     lua_pushboolean(L, strcmp(digest, op.digest) != 0);
     lua_setfield(L, -2, "differs");
@@ -306,7 +252,7 @@ static int intend(lua_State *L)
     intent.request = describe(L, r, verb, 5, digest);
     if (!lua_isnil(L, 6)) {
         buffer_clear(&r->value);
-        if (!journal_encode_pre_image(L, 6, is_partial(verb) ? 5 : 0, &r->value))
+        if (!journal_encode_pre_image(L, 6, op_table_is_partial(verb) ? 5 : 0, &r->value))
             luaL_error(L, "not enough memory");
         intent.pre_image = buffer_text(&r->value);
     }
@@ -411,7 +357,7 @@ static int previous(lua_State *L)
         raise_fault(L, journal_fault(j));
     if (op.id == 0)
         return 0;
-    writes_push_op(L, &op);
+    op_table_push(L, &op);
     return 1;
 }
 

@@ -4,7 +4,7 @@
  *
  * In Lua (all in kelp.raw; OP is the number of an operation in the journal):
  *   journal_find(target, verb, name, key, request)  the key of the next write of that
- *       kind, and what the resumed run has of it: the fields of writes_push_op, and
+ *       kind, and what the resumed run has of it: the fields of op_table_push, and
  *       `differs`: it was asked for with another content; nil when nothing is recorded
  *   journal_intend(key, target, verb, name, request, pre_image)  records the intent; OP
  *       (of an update, only what `request` changes is recorded of `pre_image`)
@@ -63,12 +63,6 @@ void writes_use_journal(lua_State *L, struct journal *j, bool earlier);
 /* The journal, or NULL; the engine and the run forget it. */
 struct journal *writes_detach_journal(lua_State *L);
 struct journal *writes_journal(lua_State *L);
-
-/* Pushes an operation as a table: op (its number), key, verb, connector, state, intended,
- * ended, attempts, remote_id, error; location: where in the script it was asked for; and as
- * JSON texts place (place.h), request, pre_image (the connector as it was, as far as
- * recorded) and result. What is not recorded is nil. [-0, +1, e] */
-void writes_push_op(lua_State *L, const struct journal_op *op);
 
 /* Whether journal_saw was called for that connector of that place. [-0, +0, m] */
 bool writes_has_seen(lua_State *L, const char *connector, const char *place);
