@@ -9,11 +9,13 @@
 #include "lua/json.h"
 #include "lua/output.h"
 #include "session/at_end.h"
+#include "session/place.h"
 #include "session/writes.h"
 #include "session/run_reader.h"
 #include "lua/secret_value.h"
 #include "lua/selection.h"
 #include "connector/target.h"
+#include "connector/verb_table.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
 
@@ -180,6 +182,7 @@ static void push_raw(lua_State *L)
     };
     luaL_newlib(L, functions);
     luaL_setfuncs(L, writes_functions, 0);
+    luaL_setfuncs(L, place_functions, 0);
     luaL_setfuncs(L, run_reader_functions, 0);
     luaL_setfuncs(L, selection_functions, 0);
     luaL_setfuncs(L, at_end_functions, 0);
@@ -191,6 +194,8 @@ static void push_raw(lua_State *L)
     lua_setfield(L, -2, "target_metatable");
     task_push_metatable(L);
     lua_setfield(L, -2, "task_metatable");
+    verb_table_push(L);
+    lua_setfield(L, -2, "verbs");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }

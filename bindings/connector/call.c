@@ -9,9 +9,9 @@
 #include "connector/config.h"
 #include "connector/connector.h"
 #include "lua/error.h"
-#include "lua/interrupt.h"
 #include "lua/json.h"
 #include "connector/hooks.h"
+#include "connector/pending.h"
 #include "connector/target_private.h"
 #include "lua/task.h"
 #include "connector/error_response.h"
@@ -20,7 +20,6 @@
 
 #include <lauxlib.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,19 +27,10 @@ static const char EXCHANGE[] = "kelp.exchange";
 
 enum { MAX_BODY_SENT = CONFIG_LARGEST, MAX_URL = 16 * 1024 };
 
-struct pending {
-    struct exchange exchange;
-    struct engine *engine;
-    struct target *target;
-    struct call call;
-    size_t address; /* of the target's, the one that is asked */
-    size_t asked;   /* how many have been, since the first or since all of them were */
-};
-
 static size_t pending_count;
 
 /* Withdraws and frees; safe to call twice. */
-static void pending_end(struct pending *p)
+void pending_end(struct pending *p)
 {
     if (p->target == NULL)
         return;
@@ -74,135 +64,13 @@ static struct pending *push_pending(lua_State *L, struct target *t)
     exchange_init(&p->exchange);
     memset(&p->call, 0, sizeof p->call);
     p->address = p->asked = 0;
+    p->sends = 0;
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     p->engine = lua_touserdata(L, -1);
     lua_pop(L, 1);
     p->target = t;
     pending_count++;
     return p;
-}
-
-/* What the engine made of it: the class of the last attempt, whether trying
- * again later makes sense, and what it was waited for. */
-static void push_history(lua_State *L, const struct pending *p, int error)
-{
-    static const char *const outcomes[] = {"done", "refused", "rejected", "not_sent", "ambiguous"};
-    const struct exchange *x = &p->exchange;
-    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
-    enum outcome outcome = x->outcome;
-    /* What was never handed over was refused on this side; a 2xx that cannot be
-     * read is an answer to nothing. */
-    if (outcome == OUTCOME_DONE)
-        outcome = x->attempts == 0 ? OUTCOME_REFUSED : OUTCOME_AMBIGUOUS;
-    lua_pushstring(L, outcomes[outcome]);
-    lua_setfield(L, error, "outcome");
-    lua_pushboolean(L, outcome == OUTCOME_REJECTED ||
-                           (outcome == OUTCOME_NOT_SENT &&
-                            x->transfer.response.fault != FAULT_CANCELLED &&
-                            x->transfer.response.fault != FAULT_TLS) ||
-                           (outcome == OUTCOME_AMBIGUOUS && reads));
-    lua_setfield(L, error, "retryable");
-    if (x->waited > 0) {
-        lua_pushnumber(L, x->waited);
-        lua_setfield(L, error, "waited");
-    }
-    if (x->paused) {
-        lua_pushnumber(L, x->wait);
-        lua_setfield(L, error, "retry_after");
-        lua_pushboolean(L, 1);
-        lua_setfield(L, error, "paused");
-    }
-    if (x->is_ambiguous) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, error, "is_ambiguous");
-    }
-    if (x->is_ambiguous && x->transfer.response.sent != SENT_YES) {
-        lua_pushliteral(L, "maybe");
-        lua_setfield(L, error, "sent");
-    }
-}
-
-/* A write that was cut short by a cancellation may have been carried out, and its
- * error may reach nobody: an interrupt raises over it, or its task is not waited for
- * any more. So it is named here. */
-static void log_ambiguous(const struct pending *p)
-{
-    const struct exchange *x = &p->exchange;
-    if (!x->is_ambiguous || x->transfer.response.fault != FAULT_CANCELLED ||
-        p->target->provider->routes[p->call.verb].effect == EFFECT_NONE)
-        return;
-    const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
-    log_line(LOG_ERROR, "%s %s on %s: whether it was carried out is not known: %s",
-             verb_shown(p->call.verb), connector, p->target->label, x->transfer.response.message);
-}
-
-/* Completes the error object at the top with what the call knows, and raises. */
-static int raise(lua_State *L, struct pending *p)
-{
-    int error = lua_gettop(L);
-    const struct response *r = &p->exchange.transfer.response;
-    static const char *const sent_names[] = {"no", "maybe", "yes"};
-    const struct request *q = &p->exchange.transfer.request;
-    lua_pushstring(L, p->target->provider->name);
-    lua_setfield(L, error, "provider");
-    lua_pushstring(L, p->target->label);
-    lua_setfield(L, error, "target");
-    if (!lua_istable(L, 5) || lua_getfield(L, 5, "as") != LUA_TSTRING)
-        lua_pushstring(L, verb_shown(p->call.verb));
-    lua_setfield(L, error, "verb");
-    lua_settop(L, error);
-    const char *connector = p->call.name != NULL ? p->call.name : p->call.connector;
-    if (connector != NULL) {
-        lua_pushstring(L, connector);
-        lua_setfield(L, error, "connector");
-    }
-    lua_pushstring(L, sent_names[r->sent]);
-    lua_setfield(L, error, "sent");
-    lua_pushinteger(L, p->exchange.attempts);
-    lua_setfield(L, error, "attempts");
-    push_history(L, p, error);
-    log_ambiguous(p);
-    if (log_enabled(LOG_DEBUG)) {
-        lua_getfield(L, error, "kind");
-        log_line(LOG_DEBUG, "%s %s: %s", q->method, buffer_text(&q->url), lua_tostring(L, -1));
-        lua_pop(L, 1);
-    }
-    pending_end(p);
-    return lua_error(L);
-}
-
-static enum error_kind kind_of_fault(enum fault fault)
-{
-    switch (fault) {
-    case FAULT_TLS: return ERROR_TLS;
-    case FAULT_TIMEOUT: return ERROR_TIMEOUT;
-    case FAULT_PROTOCOL:
-    case FAULT_TOO_LARGE: return ERROR_PROTOCOL;
-    case FAULT_REFUSED: return ERROR_INVALID;
-    case FAULT_CANCELLED: return ERROR_CANCELLED;
-    case FAULT_UNRECORDED: return ERROR_JOURNAL;
-    default: return ERROR_NETWORK;
-    }
-}
-
-static void push_fault(lua_State *L, struct pending *p)
-{
-    const struct response *r = &p->exchange.transfer.response;
-    enum error_kind kind = kind_of_fault(r->fault);
-    if (r->sent == SENT_MAYBE && p->target->provider->routes[p->call.verb].effect != EFFECT_NONE) {
-        error_push(L, ERROR_UNKNOWN_OUTCOME, "the request may have been carried out: %s",
-                   r->message);
-        lua_pushstring(L, error_kind_name(kind));
-        lua_setfield(L, -2, "cause");
-    } else if (r->fault == FAULT_CANCELLED) {
-        error_push(L, kind, interrupt_pending() ? interrupt_reason() : "the task was cancelled");
-    } else {
-        error_push(L, kind, "%s", r->message);
-    }
-    if (r->status != 0) {
-        lua_pushinteger(L, r->status);
-        lua_setfield(L, -2, "status");
-    }
 }
 
 /* A proxy that mixes up its connections answers with somebody else's connector:
@@ -288,8 +156,8 @@ static int finish(lua_State *L, int status, lua_KContext context)
     const struct response *r = &p->exchange.transfer.response;
     bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
     if (r->fault != FAULT_NONE) {
-        push_fault(L, p);
-        return raise(L, p);
+        pending_push_fault(L, p);
+        return pending_raise(L, p);
     }
     if (r->status < 500)
         p->target->address = p->address;
@@ -297,7 +165,7 @@ static int finish(lua_State *L, int status, lua_KContext context)
              buffer_text(&p->exchange.transfer.request.url), r->status, r->elapsed);
     if (r->status < 200 || r->status > 299) {
         error_response_push(L, &p->call, r);
-        return raise(L, p);
+        return pending_raise(L, p);
     }
     lua_pushcfunction(L, read_response);
     lua_pushlightuserdata(L, p);
@@ -312,9 +180,11 @@ static int finish(lua_State *L, int status, lua_KContext context)
             lua_pushinteger(L, r->status);
             lua_setfield(L, -2, "status");
         }
-        return raise(L, p);
+        return pending_raise(L, p);
     }
     bind(L, 1);
+    if (p->exchange.past.attempts > 0)
+        pending_give_budget(L, p, false);
     pending_end(p);
     return 1;
 }
@@ -355,12 +225,11 @@ static const char *check_connector(lua_State *L, int index)
 
 int call_backoff(lua_State *L)
 {
-    lua_Integer n = luaL_checkinteger(L, 1);
-    struct retry_policy policy = target_check(L, 2)->policy;
-    double wait = policy.base * exp2((double)(n - 1));
+    int failures = (int)luaL_checkinteger(L, 1);
+    const struct retry_policy *policy = &target_check(L, 2)->policy;
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     struct clock *clock = engine_clock(lua_touserdata(L, -1));
-    lua_pushnumber(L, clock_fraction(clock) * (wait < policy.cap ? wait : policy.cap));
+    lua_pushnumber(L, retry_backoff(policy, clock, failures - 1));
     return 1;
 }
 
@@ -457,6 +326,11 @@ static void read_parts(lua_State *L, struct call *call, const struct route *rout
     }
 }
 
+static bool has_config(const struct route *route)
+{
+    return route->body == BODY_CONFIG || route->body == BODY_CREATE;
+}
+
 static bool has_secret(lua_State *L, int config)
 {
     bool found = false;
@@ -468,6 +342,60 @@ static bool has_secret(lua_State *L, int config)
     if (found)
         lua_pop(L, 1);
     return found;
+}
+
+/* What the request is, but for its body. */
+static void fill_exchange(lua_State *L, struct pending *p, const struct route *route, int64_t op)
+{
+    struct target *t = p->target;
+    struct request *q = &p->exchange.transfer.request;
+    p->call.places[0] = t->places[0];
+    p->call.places[1] = t->places[1];
+    buffer_init(&q->url, MAX_URL);
+    buffer_init(&q->body, MAX_BODY_SENT);
+    bool strict_http =
+        t->http.authentication == AUTH_NONE && has_config(route) && has_secret(L, 4);
+    q->http = strict_http ? &t->strict_http : &t->http;
+    q->method = route->method;
+    q->rules = t->provider->response_rules;
+    q->timeout = t->timeout;
+    q->repeatable = repeatable(route);
+    q->has_body = route->body != BODY_NONE;
+    p->exchange.queue = t->queue;
+    p->exchange.policy = t->policy;
+    /* Of several servers another one is asked next, which takes a look first. */
+    p->exchange.resend = route->effect == EFFECT_NONE
+                         || (route->effect == EFFECT_STATE && t->address_count == 1);
+    p->exchange.writes = route->effect != EFFECT_NONE;
+    p->exchange.op = p->exchange.writes ? op : 0;
+    p->exchange.failover = t->address_count > 1 ? use_failover_address : NULL;
+    if (lua_istable(L, 5))
+        pending_take_budget(L, p);
+    p->address = t->address;
+    add_url(p);
+}
+
+/* The config is written straight into the body, unless it is only a part. */
+static void add_body(lua_State *L, struct pending *p, const struct route *route, bool keep_masked)
+{
+    const struct provider *provider = p->target->provider;
+    struct buffer *body = &p->exchange.transfer.request.body;
+    if (route->body == BODY_MEMBERS)
+        provider_add_body(provider, &p->call, body);
+    if (!has_config(route))
+        return;
+    struct config_format format = {.name = provider->by_id ? NULL : p->call.connector,
+                                   .keep_masked = keep_masked,
+                                   .is_prepared = p->exchange.writes};
+    config_write(L, 4, &format, body);
+    if (route->body == BODY_CREATE || p->call.members != NULL) {
+        struct buffer config = *body;
+        buffer_init(body, MAX_BODY_SENT);
+        p->call.config = &config;
+        provider_add_body(provider, &p->call, body);
+        p->call.config = NULL;
+        buffer_wipe(&config);
+    }
 }
 
 int call_exchange(lua_State *L)
@@ -504,58 +432,22 @@ int call_exchange(lua_State *L)
         hooks->check_write(L, route, verb_text, op);
     if (connector == NULL && (route->body == BODY_CREATE || strstr(route->path, "{connector}")))
         return luaL_argerror(L, 3, "a connector expected");
-    bool configures = route->body == BODY_CONFIG || route->body == BODY_CREATE;
-    if (configures)
+    if (has_config(route))
         luaL_checktype(L, 4, LUA_TTABLE);
 
     struct pending *p = push_pending(L, t);
-    struct request *q = &p->exchange.transfer.request;
     p->call.verb = (enum verb)verb;
-    p->call.places[0] = t->places[0];
-    p->call.places[1] = t->places[1];
     p->call.connector = connector;
     p->call.name = route->body == BODY_CREATE ? connector : NULL;
     struct buffer members;
     read_parts(L, &p->call, route, &members);
-
-    buffer_init(&q->url, MAX_URL);
-    buffer_init(&q->body, MAX_BODY_SENT);
-    bool strict_http = t->http.authentication == AUTH_NONE && configures && has_secret(L, 4);
-    q->http = strict_http ? &t->strict_http : &t->http;
-    q->method = route->method;
-    q->rules = t->provider->response_rules;
-    q->timeout = t->timeout;
-    q->repeatable = repeatable(route);
-    p->exchange.queue = t->queue;
-    p->exchange.policy = t->policy;
-    p->exchange.resend = route->effect == EFFECT_NONE || route->effect == EFFECT_STATE;
-    p->exchange.writes = route->effect != EFFECT_NONE;
-    p->exchange.op = p->exchange.writes ? op : 0;
-    p->exchange.failover = t->address_count > 1 ? use_failover_address : NULL;
-    p->address = t->address;
-    q->has_body = route->body != BODY_NONE;
-    add_url(p);
-    if (route->body == BODY_MEMBERS)
-        provider_add_body(t->provider, &p->call, &q->body);
-    if (configures) {
-        /* The config is written straight into the body, unless it is only a part. */
-        struct buffer *config = &q->body;
-        struct buffer wrapped;
-        bool wraps = route->body == BODY_CREATE || p->call.members != NULL;
-        config_write(L, 4, t->provider->by_id ? NULL : connector, keep_masked, config);
-        if (wraps) {
-            wrapped = *config;
-            buffer_init(config, MAX_BODY_SENT);
-            p->call.config = &wrapped;
-            provider_add_body(t->provider, &p->call, config);
-            p->call.config = NULL;
-            buffer_wipe(&wrapped);
-        }
-    }
+    fill_exchange(L, p, route, op);
+    add_body(L, p, route, keep_masked);
     p->call.members = NULL;
+    const struct request *q = &p->exchange.transfer.request;
     if (q->url.overflowed || q->body.overflowed) {
         error_push(L, ERROR_INVALID, "the request is too large (at most %d bytes)", MAX_BODY_SENT);
-        return raise(L, p);
+        return pending_raise(L, p);
     }
     return task_await(L, &p->exchange, finish, (lua_KContext)p);
 }

@@ -185,19 +185,31 @@ static bool is_name(const char *key, size_t size)
     return size == 4 && memcmp(key, "name", 4) == 0;
 }
 
-/* Replaces the value at the top by the string, or the kelp.secret, that it
- * becomes. */
-static void normalise_value(lua_State *L, const char *key)
+/* A response may repeat what was sent. */
+static void register_value(lua_State *L, const char *key, const char *text, size_t size)
 {
-    if (lua_type(L, -1) == LUA_TSTRING) {
-        size_t size;
-        const char *text = lua_tolstring(L, -1, &size);
-        if (!text_is_plain(text, size) && !text_is_utf8(text, size))
-            fail(L, key, "is not UTF-8");
-    } else {
+    if (size >= SECRET_MIN_REDACTED && !config_is_mask(text, size)
+        && !sensitive_value_register(key, text, size))
+        luaL_error(L, "not enough memory");
+}
+
+/* Replaces the value at the top by the string, or the kelp.secret, that it becomes, and
+ * registers it where it is a secret. True for a mask. */
+static bool normalise_value(lua_State *L, const char *key)
+{
+    size_t size;
+    bool is_text = lua_type(L, -1) == LUA_TSTRING;
+    if (!is_text) {
         push_value(L, key, lua_gettop(L));
         lua_replace(L, -2);
+        if (lua_type(L, -1) != LUA_TSTRING)
+            return false; /* a kelp.secret */
     }
+    const char *text = lua_tolstring(L, -1, &size);
+    if (is_text && !text_is_plain(text, size) && !text_is_utf8(text, size))
+        fail(L, key, "is not UTF-8");
+    register_value(L, key, text, size);
+    return config_is_mask(text, size);
 }
 
 /* Of the normalised value at the top. */
@@ -224,10 +236,15 @@ static void set_pairs(lua_State *L, int out, int n)
         lua_rawset(L, out);
 }
 
-/* As config_normalise; with `nulls`, kelp.null is allowed as a value, and *nulls tells
- * whether there is one. */
-static void normalise(lua_State *L, int index, const char *name, bool *nulls)
+/* What a normalised config holds. */
+struct content {
+    bool masks, nulls;
+};
+
+/* Pushes the normalised config; `nulls_allowed`: kelp.null may be a value. */
+static struct content normalise(lua_State *L, int index, const char *name, bool nulls_allowed)
 {
+    struct content content = {false, false};
     index = lua_absindex(L, index);
     luaL_checkstack(L, 2 * FEW + 16, NULL);
     lua_pushnil(L);
@@ -238,10 +255,10 @@ static void normalise(lua_State *L, int index, const char *name, bool *nulls)
         size_t size;
         bool plain;
         const char *key = check_key(L, -2, &size, &plain);
-        if (nulls != NULL && lua_type(L, -1) == LUA_TLIGHTUSERDATA && json_is_null(L, -1))
-            *nulls = true;
+        if (nulls_allowed && lua_type(L, -1) == LUA_TLIGHTUSERDATA && json_is_null(L, -1))
+            content.nulls = true;
         else
-            normalise_value(L, key);
+            content.masks |= normalise_value(L, key);
         bytes += size + size_of_value(L);
         if (bytes > CONFIG_LARGEST) {
             error_push(L, ERROR_INVALID, "the config is too large (at most %d bytes)",
@@ -263,11 +280,7 @@ static void normalise(lua_State *L, int index, const char *name, bool *nulls)
         lua_pushstring(L, name);
         lua_setfield(L, out, "name");
     }
-}
-
-void config_normalise(lua_State *L, int index, const char *name)
-{
-    normalise(L, index, name, NULL);
+    return content;
 }
 
 /* --- the changes of the last time --- */
@@ -277,7 +290,7 @@ void config_normalise(lua_State *L, int index, const char *name)
 struct last {
     uint64_t number;     /* of its contents; 0: there are none */
     lua_Integer pairs;
-    bool nulls;
+    struct content content;
     struct buffer body;  /* as config_write wrote it, empty when it must write it itself */
     size_t generation;   /* of the redactor when it did */
 };
@@ -338,22 +351,21 @@ static lua_Integer count_pairs(lua_State *L, int index)
 
 int config_changes_call(lua_State *L)
 {
-    bool nulls = false;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     struct last *last = push_last(L);
     if (lua_getiuservalue(L, 2, LAST_TABLE) != LUA_TTABLE
         || !becomes(L, 1, 3, last->pairs)) {
-        normalise(L, 1, NULL, &nulls);
+        last->content = normalise(L, 1, NULL, true);
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, 2, LAST_TABLE);
         last->number++;
         last->pairs = count_pairs(L, lua_gettop(L));
-        last->nulls = nulls;
         buffer_wipe(&last->body);
     }
-    lua_pushboolean(L, last->nulls);
-    return 2;
+    lua_pushboolean(L, last->content.masks);
+    lua_pushboolean(L, last->content.nulls);
+    return 3;
 }
 
 /* True when the table at `index` is the last one; pushes its struct then. */
@@ -379,8 +391,9 @@ uint64_t config_changes_number(lua_State *L, int index)
 int config_normalise_call(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    config_normalise(L, 1, luaL_optstring(L, 2, NULL));
-    return 1;
+    struct content content = normalise(L, 1, luaL_optstring(L, 2, NULL), false);
+    lua_pushboolean(L, content.masks);
+    return 2;
 }
 
 struct pair {
@@ -431,8 +444,10 @@ static uint64_t first_bytes(const char *key, size_t size)
 
 /* Fills in the pair for the key and value at the top two places. A value that is
  * no string is converted; the string is kept alive by the table at `anchors`. */
-static void read_pair(lua_State *L, int anchors, const char *name, struct pair *pair)
+static void read_pair(lua_State *L, int anchors, const struct config_format *format,
+                      struct pair *pair)
 {
+    const char *name = format->name;
     int value = lua_gettop(L);
     pair->key = check_key(L, value - 1, &pair->key_size, &pair->plain);
     pair->order = first_bytes(pair->key, pair->key_size);
@@ -445,9 +460,8 @@ static void read_pair(lua_State *L, int anchors, const char *name, struct pair *
     struct secret *s = NULL;
     if (lua_type(L, value) == LUA_TSTRING) {
         pair->value = lua_tolstring(L, value, &pair->size);
-        if (pair->size >= SECRET_MIN_REDACTED && !config_is_mask(pair->value, pair->size) &&
-            !sensitive_value_register(pair->key, pair->value, pair->size))
-            luaL_error(L, "not enough memory"); /* an answer may repeat what was sent */
+        if (!format->is_prepared)
+            register_value(L, pair->key, pair->value, pair->size);
     } else {
         s = secret_at(L, value);
         pair->value = secret_bytes(s);
@@ -455,7 +469,7 @@ static void read_pair(lua_State *L, int anchors, const char *name, struct pair *
     }
     bool plain = text_is_plain(pair->value, pair->size);
     pair->plain &= plain;
-    if (!plain && !text_is_utf8(pair->value, pair->size))
+    if (!plain && (!format->is_prepared || s != NULL) && !text_is_utf8(pair->value, pair->size))
         fail(L, pair->key, s != NULL ? "the secret is not UTF-8" : "is not UTF-8");
     if (name != NULL && is_name(pair->key, pair->key_size) &&
         (s != NULL || strcmp(pair->value, name) != 0))
@@ -535,9 +549,9 @@ static void keep_written(lua_State *L, int index, const char *text, size_t size)
         (void)buffer_add(&last->body, text, size);
 }
 
-void config_write(lua_State *L, int index, const char *name, bool keep_masked,
-                  struct buffer *out)
+void config_write(lua_State *L, int index, const struct config_format *format, struct buffer *out)
 {
+    const char *name = format->name;
     struct pair few[FEW], *pairs = few;
     size_t n = 0, room = FEW, bytes = 64, from = out->size;
     bool masked = false, opened = false, named = name == NULL;
@@ -560,7 +574,7 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
         }
         struct pair *pair = &pairs[n++];
         opened |= lua_type(L, -1) != LUA_TSTRING;
-        read_pair(L, anchors, name, pair);
+        read_pair(L, anchors, format, pair);
         masked |= config_is_mask(pair->value, pair->size);
         named |= is_name(pair->key, pair->key_size);
         lua_pop(L, 1);
@@ -571,7 +585,7 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
         sort_by_key(pairs, n);
     else
         qsort(pairs, n, sizeof *pairs, by_key);
-    if (masked && !keep_masked)
+    if (masked && !format->keep_masked)
         raise_masked(L, pairs, n);
     for (size_t i = 0; i < n; i++)
         bytes += pairs[i].key_size + pairs[i].size + 8;

@@ -19,28 +19,33 @@ struct buffer;
 /* Bytes that a config may have, keys and values together: no request is larger. */
 enum { CONFIG_LARGEST = 32 * 1024 * 1024 };
 
-/* Pushes a new table of key -> string or kelp.secret from the config table at
- * `index`. `name` (or NULL) is filled in as "name"; a different one in the
- * config is an error. Raises an `invalid` error object. [-0, +1, e] */
-void config_normalise(lua_State *L, int index, const char *name);
-
-/* raw.normalise(config [, name]). [-2, +1, e] */
+/* raw.normalise(config [, name]): a new table of key -> string or kelp.secret, and whether a
+ * value is a mask. `name` is filled in as "name"; a different one in the config is an error.
+ * Secret values are registered with the redactor. Raises an `invalid` error object.
+ * [-2, +2, e] */
 int config_normalise_call(lua_State *L);
 
-/* raw.changes(changes): as raw.normalise, with kelp.null as a value for keys that
- * are to be removed; and whether there is one. The table is not to be changed: the
- * same one is returned again for the same changes. [-1, +2, e] */
+/* raw.changes(changes): as raw.normalise, with kelp.null as a value for keys that are to be
+ * removed; and whether there is one. The table is not to be changed: the last one is memoized,
+ * and returned again for the same changes. [-1, +3, e] */
 int config_changes_call(lua_State *L);
 
 /* A number for the table at `index`, if it is what raw.changes returned last, else 0;
  * where the number is the same, so are the contents. [-0, +0, m] */
 uint64_t config_changes_number(lua_State *L, int index);
 
+struct config_format {
+    const char *name; /* filled in as "name"; NULL: as it is */
+    bool keep_masked; /* masks are meant */
+    /* What raw.normalise or a provider made: it is not checked or registered again. */
+    bool is_prepared;
+};
+
 /* Writes the config table at `index` (any of the values above) as a JSON object
  * with sorted keys, its secrets opened. Raises an `invalid` error object, or a
- * `masked` one whose `keys` lists them when values are masks and `keep_masked`
- * is false. [-0, +0, e] */
-void config_write(lua_State *L, int index, const char *name, bool keep_masked,
+ * `masked` one whose `keys` lists them when values are masks that are not kept.
+ * [-0, +0, e] */
+void config_write(lua_State *L, int index, const struct config_format *format,
                   struct buffer *out);
 
 /* Turns a config that a provider sent (the table at `index`, changed in place)

@@ -62,7 +62,7 @@ static const struct option common_options[] = {
     {"longest_backoff", OPTION_SECONDS, TARGET_FIELD(policy.cap), 0.001, 3600},
     {"longest_wait", OPTION_SECONDS, TARGET_FIELD(policy.longest_hint), 0, 86400},
     {"max_body", OPTION_BYTES, TARGET_FIELD(http.max_body), 1024, 1e9},
-    {"settle", OPTION_SECONDS, TARGET_FIELD(settle), 0, 3600},
+    {"visibility_delay", OPTION_SECONDS, TARGET_FIELD(visibility_delay), 0, 3600},
     {"attempts", OPTION_COUNT, TARGET_FIELD(policy.attempts), 1, 20},
     {"concurrency", OPTION_COUNT, TARGET_FIELD(limiter.concurrency), 1, 1000},
     {"quota", OPTION_TOKENS, TARGET_FIELD(limiter.quota), 1, 1e6},
@@ -420,7 +420,7 @@ int target_make(lua_State *L)
     t->timeout = 60;
     t->policy = retry_policy_default();
     t->http.stall_timeout = 30;
-    t->settle = 10;
+    t->visibility_delay = 10;
     t->http.connect_timeout = 10;
     t->http.max_body = 64u * 1024 * 1024;
     t->http.max_headers = 256u * 1024;
@@ -484,8 +484,10 @@ static int target_index(lua_State *L)
         lua_pushstring(L, t->base_url);
     else if (strcmp(field, "attempts") == 0)
         lua_pushinteger(L, t->policy.attempts);
-    else if (strcmp(field, "settle") == 0)
-        lua_pushnumber(L, t->settle);
+    else if (strcmp(field, "deadline") == 0)
+        lua_pushnumber(L, t->policy.deadline);
+    else if (strcmp(field, "visibility_delay") == 0)
+        lua_pushnumber(L, t->visibility_delay);
     else
         lua_pushnil(L);
     return 1;

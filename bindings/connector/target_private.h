@@ -16,7 +16,7 @@ struct target {
     struct http_options strict_http; /* the same for what holds a secret: plain http only if allowed */
     struct request_queue *queue;     /* the engine's, for this credential */
     double timeout;        /* seconds for one request */
-    double settle;         /* seconds that a create in doubt is given to show */
+    double visibility_delay; /* seconds that an ambiguous create is given to show */
     struct retry_policy policy;
     struct limiter_settings limiter;
     const char *base_url;  /* the first address, without a trailing slash */

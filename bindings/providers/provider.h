@@ -7,39 +7,14 @@
 #ifndef KELP_PROVIDERS_PROVIDER_H
 #define KELP_PROVIDERS_PROVIDER_H
 
+#include "providers/verb.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 struct buffer;
 struct lua_State;
 struct response_rule;
-
-/* One exchange each. Names in the order of `verb_names` in provider.c. */
-enum verb {
-    VERB_LIST,    /* every connector of the cluster, with config and state */
-    VERB_GET,     /* one connector: name, class, type, config */
-    VERB_STATUS,  /* one connector: state, error, tasks */
-    VERB_CREATE,
-    VERB_UPDATE,  /* change these keys, keep the others (server-side merge) */
-    VERB_PUT,     /* make the config exactly this */
-    VERB_RESTART,
-    VERB_PAUSE,
-    VERB_RESUME,
-    VERB_DELETE,
-    VERB_STOP,
-    VERB_RESTART_TASKS,   /* the connector and all its tasks */
-    VERB_RESTART_FAILED,  /* those of them that have failed */
-    VERB_RESTART_TASK,    /* the task of that number */
-    VERB_TASKS,           /* the tasks' configs */
-    VERB_VALIDATE,
-    VERB_PLUGINS,
-    VERB_TRANSLATE,       /* a self-managed config as a managed one */
-    VERB_OFFSETS,
-    VERB_ALTER_OFFSETS,
-    VERB_RESET_OFFSETS,
-    VERB_OFFSETS_REQUEST, /* what became of an alter or reset that is carried out later */
-    VERB_COUNT
-};
 
 /* BODY_MEMBERS: only what the caller adds; the others may have members added. */
 enum body { BODY_NONE, BODY_CONFIG, BODY_CREATE, BODY_MEMBERS };
@@ -53,16 +28,6 @@ enum response_content {
     RESPONSE_TASKS, /* [{id: {task}, config}] */
     RESPONSE_OBJECT, /* handed on as it was decoded */
     RESPONSE_LIST    /* likewise */
-};
-
-/* What it means when the request arrives a second time. */
-enum effect {
-    EFFECT_NONE,   /* it only reads */
-    EFFECT_STATE,  /* it sets something to the same value again */
-    EFFECT_CONFIG, /* so too, but over what somebody else may have set meanwhile */
-    EFFECT_CREATE, /* it may make a second connector */
-    EFFECT_DELETE, /* it finds nothing, or something newer of that name */
-    EFFECT_EVENT   /* it happens again, and cannot be seen afterwards */
 };
 
 struct route {
@@ -127,12 +92,6 @@ const struct provider *provider_named(const char *name);
 
 /* One after the other; NULL behind the last. */
 const struct provider *provider_at(size_t index);
-
-const char *verb_name(enum verb verb);
-int verb_named(const char *name); /* -1: none */
-
-/* The verb as the user called it: "restart" for "restart_failed". */
-const char *verb_shown(enum verb verb);
 
 /* Pushes an array of records from the text of a list of connectors. `choose`, unless it is
  * NULL, finds each record on top when it has been read, and may replace it by nil to leave

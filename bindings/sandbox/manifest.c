@@ -11,14 +11,6 @@
 #include <fnmatch.h>
 #include <string.h>
 
-static const char *const writers[] = {
-    "create", "update", "put", "restart", "pause", "resume", "stop", "delete", "alter_offsets",
-    "reset_offsets", NULL,
-};
-static const char *const readers[] = {
-    "list", "get", "find", "wait", "tasks", "validate", "plugins", "translate", "offsets", NULL,
-};
-
 struct manifest *manifest_of(lua_State *L)
 {
     lua_getfield(L, LUA_REGISTRYINDEX, MANIFEST_KEY);
@@ -27,28 +19,16 @@ struct manifest *manifest_of(lua_State *L)
     return m;
 }
 
-static int index_of(const char *const *names, const char *name)
-{
-    for (int i = 0; names[i] != NULL; i++) {
-        if (strcmp(names[i], name) == 0)
-            return i;
-    }
-    return -1;
-}
-
 int manifest_writer(const char *verb)
 {
-    return index_of(writers, verb);
+    int found = verb_named(verb);
+    return found >= 0 && verb_is_public_write((enum verb)found) ? found : -1;
 }
 
-int manifest_reader(const char *verb)
+bool manifest_reader(const char *verb)
 {
-    return index_of(readers, verb);
-}
-
-const char *manifest_writer_name(enum writer writer)
-{
-    return writers[writer];
+    const struct verb_row *row = verb_row_named(verb);
+    return row != NULL && row->step_of == NULL && row->effect == EFFECT_NONE;
 }
 
 /* ---- refusing ---- */
@@ -117,7 +97,7 @@ static int strict_http(lua_State *L)
     const char *verb = lua_tostring(L, lua_upvalueindex(2));
     struct manifest *m = manifest_of(L);
     int writer = manifest_writer(verb);
-    if (m != NULL && (writer >= 0 || manifest_reader(verb) < 0)) {
+    if (m != NULL && (writer >= 0 || !manifest_reader(verb))) {
         luaL_checkstack(L, 8, NULL);
         int given = lua_gettop(L);
         const char *name = NULL;
@@ -166,23 +146,12 @@ void manifest_guard(lua_State *L, const char *verb)
 /* The verbs of scripts that may need this request. */
 static unsigned callers_of(enum verb verb)
 {
-    switch (verb) {
-    case VERB_CREATE: return BIT(WRITE_CREATE) | BIT(WRITE_PUT);
-    case VERB_UPDATE: return BIT(WRITE_UPDATE) | BIT(WRITE_PUT);
-    case VERB_PUT: return BIT(WRITE_PUT) | BIT(WRITE_UPDATE); /* where the provider cannot merge */
-    case VERB_RESTART:
-    case VERB_RESTART_TASKS:
-    case VERB_RESTART_FAILED:
-    case VERB_RESTART_TASK: return BIT(WRITE_RESTART);
-    /* A connector that is to begin at offsets is made stopped. */
-    case VERB_ALTER_OFFSETS: return BIT(WRITE_ALTER_OFFSETS) | BIT(WRITE_CREATE);
-    case VERB_PAUSE: return BIT(WRITE_PAUSE) | BIT(WRITE_CREATE);
-    case VERB_RESUME: return BIT(WRITE_RESUME) | BIT(WRITE_CREATE);
-    default: {
-        int writer = manifest_writer(verb_name(verb));
-        return writer >= 0 ? BIT(writer) : 0;
+    unsigned mask = 0;
+    for (int sender = 0; sender < VERB_COUNT; sender++) {
+        if (verb_may_be_sent_by(verb, (enum verb)sender))
+            mask |= BIT(sender);
     }
-    }
+    return mask;
 }
 
 /* Pushes the name by which the provider's own answers know that id, or nil. */

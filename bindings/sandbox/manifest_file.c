@@ -90,7 +90,7 @@ static void read_verbs(struct reader *r)
         int writer = manifest_writer(names.items[i]);
         if (writer >= 0)
             r->m->verbs |= BIT(writer);
-        else if (manifest_reader(names.items[i]) < 0)
+        else if (!manifest_reader(names.items[i]))
             luaL_error(r->L, "verbs[%I]: there is no verb '%s'", (LUAI_UACINT)(i + 1),
                        names.items[i]);
     }
@@ -268,7 +268,7 @@ void manifest_open(lua_State *L, const char *path, const char *simulator)
     m->reads_only = path == NULL;
     m->simulator = simulator;
     m->most = -1;
-    for (int i = 0; i < WRITERS; i++)
+    for (int i = 0; i < VERB_COUNT; i++)
         m->most_of[i] = -1;
     lua_newtable(L);
     struct reader r = {L, m, lua_gettop(L)};
@@ -340,11 +340,11 @@ void manifest_push_text(lua_State *L)
     if (m->place_count == 0)
         luaL_addstring(&b, " none");
     luaL_addstring(&b, "\nwrites:");
-    for (int i = 0, n = 0; i < WRITERS; i++) {
+    for (int i = 0, n = 0; i < VERB_COUNT; i++) {
         if ((m->verbs & BIT(i)) == 0)
             continue;
         luaL_addstring(&b, n++ > 0 ? ", " : " ");
-        luaL_addstring(&b, manifest_writer_name((enum writer)i));
+        luaL_addstring(&b, verb_name((enum verb)i));
         if (m->most_of[i] >= 0)
             add_count(&b, " (at most %lld)", m->most_of[i]);
     }

@@ -13,12 +13,7 @@
  * what it points to, and in which learn_record notes names by id. */
 #define MANIFEST_KEY "kelp.manifest"
 
-/* Verbs as the script calls them, those that write. Names in manifest.c. */
-enum writer {
-    WRITE_CREATE, WRITE_UPDATE, WRITE_PUT, WRITE_RESTART, WRITE_PAUSE, WRITE_RESUME, WRITE_STOP,
-    WRITE_DELETE, WRITE_ALTER_OFFSETS, WRITE_RESET_OFFSETS, WRITERS
-};
-
+/* The bit of a public verb that writes; enum verb has no more values than an unsigned. */
 #define BIT(writer) (1u << (writer))
 
 struct names {
@@ -38,11 +33,11 @@ struct manifest {
     bool reads_only; /* there is no file */
     struct place *places;
     size_t place_count;
-    unsigned verbs; /* bits of enum writer */
+    unsigned verbs; /* bits of enum verb */
     struct names connectors, secrets;
     lua_Integer most, sent;             /* write requests */
-    lua_Integer most_of[WRITERS];       /* calls of each verb; -1: only the total holds */
-    lua_Integer calls[WRITERS];
+    lua_Integer most_of[VERB_COUNT];       /* calls of each verb; -1: only the total holds */
+    lua_Integer calls[VERB_COUNT];
     double rate; /* requests a second; 0: not limited */
     const char *simulator; /* the address at which all targets are simulated; NULL: they are not */
     bool admits; /* a target that is listed by name is being made */
@@ -51,9 +46,10 @@ struct manifest {
 /* The state's manifest, or NULL when it is not restricted. [-0, +0, -] */
 struct manifest *manifest_of(lua_State *L);
 
-/* The verb's place in the list of those that write, or read; -1: it is not one. */
+/* The verb (enum verb) that scripts call by that name, if it writes; else -1. */
 int manifest_writer(const char *verb);
-int manifest_reader(const char *verb);
-const char *manifest_writer_name(enum writer writer);
+
+/* Whether it is a verb of scripts that only reads. */
+bool manifest_reader(const char *verb);
 
 #endif

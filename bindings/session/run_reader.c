@@ -4,7 +4,7 @@
 #include "journal/journal.h"
 #include "journal/journal_runs.h"
 #include "lua/error.h"
-#include "session/writes.h"
+#include "session/op_table.h"
 
 #include <stdint.h>
 
@@ -173,25 +173,7 @@ static int next_op(lua_State *L)
     if (op.id == 0)
         return 0;
     r->at = op.id;
-    lua_createtable(L, 0, 16);
-    lua_pushinteger(L, op.id);
-    lua_setfield(L, -2, "op");
-    set_text(L, "key", op.key);
-    set_text(L, "verb", op.verb);
-    set_text(L, "where", op.target);
-    set_text(L, "connector", op.connector);
-    set_text(L, "place", op.place);
-    set_text(L, "state", journal_state_name(op.state));
-    set_text(L, "request", op.request);
-    writes_push_pre_image(L, &op);
-    lua_setfield(L, -2, "before");
-    set_text(L, "remote_id", op.remote_id);
-    set_text(L, "result", op.result);
-    set_text(L, "error", op.error);
-    set_time(L, "intended", op.intended);
-    set_time(L, "ended", op.ended);
-    lua_pushinteger(L, op.attempts);
-    lua_setfield(L, -2, "attempts");
+    op_table_push(L, &op);
     return 1;
 }
 

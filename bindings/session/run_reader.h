@@ -9,9 +9,7 @@
  *       or collected, nobody can go on with the run or remove it
  *   reader:about()  id, script, tool, digest, arguments and targets (JSON texts),
  *       started, ended (seconds since 1970), state, passes, counts (by state)
- *   reader:next()   the next operation, nil after the last: op, key, verb, where,
- *       connector, place, state, intended, ended, attempts, remote_id, error;
- *       request, before and result as JSON texts
+ *   reader:next()   the next operation, nil after the last: see op_table_push
  *   reader:close()
  *   run_remove(path)  removes one run, whatever its state, unless it is in use
  *   run_prune(folder, before)  removes the runs that started before that time and

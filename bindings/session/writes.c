@@ -9,6 +9,8 @@
 #include "connector/config.h"
 #include "lua/error.h"
 #include "session/journal_encode.h"
+#include "session/op_table.h"
+#include "session/place.h"
 #include "connector/target_private.h"
 #include "lua/task.h"
 #include "providers/provider.h"
@@ -138,18 +140,6 @@ static void push_user_value(lua_State *L, int which)
     lua_remove(L, -2);
 }
 
-/* Where the connectors of the target at `index` live, as keys and messages say it: an
- * address that is not the provider's own tells two places of the same names apart.
- * [-0, +1, e] */
-static const char *push_place(lua_State *L, int index)
-{
-    const struct target *t = target_check(L, index);
-    const char *usual = t->provider->base_url;
-    if (usual == NULL || strcmp(t->base_url, usual) == 0)
-        return lua_pushstring(L, t->label);
-    return lua_pushfstring(L, "%s at %s", t->label, t->base_url);
-}
-
 static void push_joined(lua_State *L, struct run *r, const char *const parts[], size_t count)
 {
     buffer_clear(&r->value);
@@ -171,7 +161,7 @@ static void push_key(lua_State *L, struct run *r, int target, const char *verb, 
         const char *const parts[] = {"key ", given};
         push_joined(L, r, parts, 2);
     } else {
-        const char *const parts[] = {verb, " ", name, " on ", push_place(L, target)};
+        const char *const parts[] = {verb, " ", name, " on ", place_push_text(L, target)};
         push_joined(L, r, parts, 5);
     }
     lua_pushvalue(L, -1);
@@ -221,51 +211,6 @@ static const char *describe(lua_State *L, struct run *r, const char *verb, int r
     return any ? buffer_text(&r->request) : NULL;
 }
 
-static void set_text(lua_State *L, const char *field, const char *text)
-{
-    if (text != NULL) {
-        lua_pushstring(L, text);
-        lua_setfield(L, -2, field);
-    }
-}
-
-/* Of an update, only what its request changed is recorded of what was before. */
-static bool is_partial(const char *verb)
-{
-    return strcmp(verb, "update") == 0;
-}
-
-void writes_push_pre_image(lua_State *L, const struct journal_op *op)
-{
-    if (is_partial(op->verb))
-        journal_push_pre_image(L, op->pre_image, op->request);
-    else
-        lua_pushstring(L, op->pre_image);
-}
-
-static void push_op(lua_State *L, const struct journal_op *op)
-{
-    lua_createtable(L, 0, 12);
-    lua_pushinteger(L, op->id);
-    lua_setfield(L, -2, "op");
-    lua_pushstring(L, journal_state_name(op->state));
-    lua_setfield(L, -2, "state");
-    lua_pushnumber(L, op->intended);
-    lua_setfield(L, -2, "intended");
-    lua_pushinteger(L, op->attempts);
-    lua_setfield(L, -2, "attempts");
-    set_text(L, "key", op->key);
-    set_text(L, "verb", op->verb);
-    set_text(L, "place", op->place);
-    set_text(L, "where", op->target);
-    set_text(L, "connector", op->connector);
-    set_text(L, "request", op->request);
-    writes_push_pre_image(L, op);
-    lua_setfield(L, -2, "before");
-    set_text(L, "result", op->result);
-    set_text(L, "error", op->error);
-}
-
 static int find(lua_State *L)
 {
     const char *verb = luaL_checkstring(L, 2), *name = luaL_checkstring(L, 3);
@@ -285,7 +230,7 @@ static int find(lua_State *L)
         return 1;
     if (!journal_reach(r->journal, op.id))
         raise_fault(L, journal_fault(r->journal));
-    push_op(L, &op);
+    op_table_push(L, &op);
     describe(L, r, verb, 5, digest);
     lua_pushboolean(L, strcmp(digest, op.digest) != 0);
     lua_setfield(L, -2, "differs");
@@ -301,13 +246,13 @@ static int intend(lua_State *L)
     struct journal *j = journal_at_hand(L, r);
     char digest[DIGEST];
     struct journal_intent intent = {.key = key, .verb = verb, .connector = name, .digest = digest};
-    intent.target = push_place(L, 2);
+    intent.target = place_push_json(L, 2);
     error_push_where(L);
     intent.place = lua_tostring(L, -1);
     intent.request = describe(L, r, verb, 5, digest);
     if (!lua_isnil(L, 6)) {
         buffer_clear(&r->value);
-        if (!journal_encode_pre_image(L, 6, is_partial(verb) ? 5 : 0, &r->value))
+        if (!journal_encode_pre_image(L, 6, op_table_is_partial(verb) ? 5 : 0, &r->value))
             luaL_error(L, "not enough memory");
         intent.pre_image = buffer_text(&r->value);
     }
@@ -388,12 +333,6 @@ static int end(lua_State *L)
     return task_await_commit(L, ended, 0);
 }
 
-static int place(lua_State *L)
-{
-    push_place(L, 1);
-    return 1;
-}
-
 static int sends(lua_State *L)
 {
     lua_pushinteger(L, engine_sends(run_of(L)->engine, luaL_checkinteger(L, 1)));
@@ -418,7 +357,7 @@ static int previous(lua_State *L)
         raise_fault(L, journal_fault(j));
     if (op.id == 0)
         return 0;
-    push_op(L, &op);
+    op_table_push(L, &op);
     return 1;
 }
 
@@ -427,7 +366,7 @@ static int saw(lua_State *L)
     const char *name = luaL_checkstring(L, 2);
     if (!run_of(L)->earlier)
         return 0;
-    const char *place = push_place(L, 1);
+    const char *place = place_push_json(L, 1);
     push_user_value(L, SEEN);
     lua_pushfstring(L, "%s on %s", name, place);
     lua_pushboolean(L, 1);
@@ -506,7 +445,6 @@ const luaL_Reg writes_functions[] = {
     {"journal_find", find},
     {"journal_intend", intend},
     {"journal_end", end},
-    {"place", place},
     {"journal_sent", sends},
     {"journal_undo", undo},
     {"journal_previous", previous},

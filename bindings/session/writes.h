@@ -4,22 +4,20 @@
  *
  * In Lua (all in kelp.raw; OP is the number of an operation in the journal):
  *   journal_find(target, verb, name, key, request)  the key of the next write of that
- *       kind, and what the earlier run that is gone on with has of it:
- *       { op, state, result, error, request, intended, differs }; nil when nothing
- *       is recorded
- *   journal_intend(key, target, verb, name, request, before)  records the intent; OP
- *       (of an update, only what `request` changes is recorded of `before`)
+ *       kind, and what the resumed run has of it: the fields of op_table_push, and
+ *       `differs`: it was asked for with another content; nil when nothing is recorded
+ *   journal_intend(key, target, verb, name, request, pre_image)  records the intent; OP
+ *       (of an update, only what `request` changes is recorded of `pre_image`)
  *   journal_end(OP, state, value, error, request, key)  records the outcome and waits
  *       until it is on disk (of `value`'s config, what is not in `request`); one that
  *       cannot be recorded is logged by its `key`
- *   place(target)  how keys name where its connectors live
  *   journal_sent(OP)  how often this process has sent a request for it
  *   journal_undo(OP)  records that its inverse is about to be sent
  *   journal_previous(OP)  the operation recorded before that one, nil for none;
  *       without OP the last
  *   journal_saw(target, name)  a read has shown that connector, or that it is not
  *       there: then a resumed run that does not repeat a write has a reason
- *   journal_take(run)  goes on with an earlier run's journal; true when it is of this
+ *   journal_take(run)  resumes an earlier run's journal; true when it is of this
  *       user's own runs
  *   journal_value(label), journal_set_value(label, json)  recorded values
  *   journal_records()  whether this run's writes are recorded
@@ -65,10 +63,6 @@ void writes_use_journal(lua_State *L, struct journal *j, bool earlier);
 /* The journal, or NULL; the engine and the run forget it. */
 struct journal *writes_detach_journal(lua_State *L);
 struct journal *writes_journal(lua_State *L);
-
-/* Pushes the JSON text of what an operation's connector was before, as far as it was
- * recorded, or nil. [-0, +1, e] */
-void writes_push_pre_image(lua_State *L, const struct journal_op *op);
 
 /* Whether journal_saw was called for that connector of that place. [-0, +0, m] */
 bool writes_has_seen(lua_State *L, const char *connector, const char *place);

@@ -132,7 +132,7 @@ void exchange_free(struct exchange *x)
 void engine_submit(struct engine *e, struct exchange *x)
 {
     x->state = EXCHANGE_QUEUED;
-    x->begun = clock_now(e->clock);
+    x->begun = clock_now(e->clock) - x->past.elapsed;
     insert_before(&x->queue->queued, x, NULL);
     e->busy++;
 }

@@ -28,6 +28,9 @@ struct exchange {
      * them have been asked in turn: the next attempt, if there is one, begins with
      * the first again. NULL: there is one server. */
     bool (*failover)(struct exchange *x);
+    /* What earlier exchanges for the same write have used of the policy; all zero for a
+     * first one. When this one has ended: what is used now, its last failure left out. */
+    struct retry_past past;
     void *owner;               /* not looked at */
     /* For the owner to read when it has ended: */
     int attempts;              /* times that it was handed to the transport */
@@ -42,9 +45,8 @@ struct exchange {
            EXCHANGE_ENDED } state;
     struct exchange *next, *previous;
     bool last;                 /* no attempt follows the present one */
-    struct retry_past past;
     struct limiter_slot slot;
-    double begun, due;
+    double begun, due;         /* `begun`: with the time that `past` says, the first of them */
 };
 
 /* Both stay the caller's and must outlive the engine. NULL: out of memory. */

@@ -170,7 +170,7 @@ static bool check_header(sqlite3 *db, const char *path, struct journal_fault *fa
     if (version != JOURNAL_SCHEMA)
         return journal_fail(fault, JOURNAL_VERSION,
                             "journal %.300s was written by %s version of kelp (schema %lld; this "
-                            "one reads %d)",
+                            "one reads %d); resume, undo or show it with that version",
                             path, version > JOURNAL_SCHEMA ? "a newer" : "another",
                             (long long)version, JOURNAL_SCHEMA);
     return page == JOURNAL_PAGE || damaged(fault, path, "its pages have another size");

@@ -11,7 +11,7 @@
 
 #include <sqlite3.h>
 
-enum { JOURNAL_SCHEMA = 1, JOURNAL_PAGE = 8192 };
+enum { JOURNAL_SCHEMA = 2, JOURNAL_PAGE = 8192 };
 
 /* Fills `fault` with what SQLite said last and returns false; nothing when rc is
  * SQLITE_OK, and true. */

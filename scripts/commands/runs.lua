@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local raw = require "kelp.raw"
+local place = require "kelp.place"
 
 local RUN = "A run's id, the beginning of one, \"last\", or a journal's path."
 
@@ -53,9 +54,9 @@ end
 -- The summary of the run that the user means; raises when that is none, or several.
 local function find(text)
   if text:find("/", 1, true) or text:find "%.db$" then
-    local place, id = text:match "^(.*)/([^/]*)$"
-    place, id = place == "" and "/" or place or ".", (id or text):gsub("%.db$", "")
-    for _, run in ipairs(raw.runs(place)) do
+    local where, id = text:match "^(.*)/([^/]*)$"
+    where, id = where == "" and "/" or where or ".", (id or text):gsub("%.db$", "")
+    for _, run in ipairs(raw.runs(where)) do
       if run.id == id then return run end
     end
     fail(("there is no run %s"):format(text))
@@ -162,7 +163,7 @@ local function value_text(value)
     return label and ("<secret %s>"):format(tostring(label)) or "<hidden>"
   end
   if value == kelp.json.null then return nil end
-  return type(value) == "string" and value or raw.normalise({ value = value }).value
+  return type(value) == "string" and value or (raw.normalise { value = value }).value
 end
 
 local function config_of(record)
@@ -174,7 +175,7 @@ end
 local function changes_of(op)
   local changes = kelp.json.array {}
   if type(op.request) ~= "table" then return changes end
-  local old, keys = config_of(op.before), {}
+  local old, keys = config_of(op.pre_image), {}
   for key in pairs(op.request) do keys[key] = true end
   if op.verb == "put" then
     for key in pairs(old) do
@@ -193,7 +194,7 @@ local function changes_of(op)
   return changes
 end
 
-local JSON_TEXTS <const> = { "request", "before", "result" }
+local JSON_TEXTS <const> = { "request", "pre_image", "result" }
 
 -- Calls fn with each operation of the run, its recorded JSON decoded. Returns the run.
 local function read(path, state, fn)
@@ -205,6 +206,8 @@ local function read(path, state, fn)
       for _, field in ipairs(JSON_TEXTS) do
         if op[field] then op[field] = kelp.json.decode(op[field]) end
       end
+      op.place = place.decode(op.place)
+      op.target = place.label(op.place)
       fn(op, about)
     end
   end
@@ -214,7 +217,7 @@ end
 local function print_operation(op)
   local line = kelp.show.line
   local lines = { ("%d  %s  %s %s on %s  %s"):format(op.op, op.state, op.verb, line(op.connector),
-    line(op.where), time_text(op.ended or op.intended)) }
+    line(op.target), time_text(op.ended or op.intended)) }
   for _, change in ipairs(changes_of(op)) do
     local key, old, new = line(change.key), change.old and line(change.old),
       change.new and line(change.new)
@@ -335,8 +338,8 @@ local function prune(options)
   if not rule and #options.runs == 0 then
     return usage("say which runs: RUN, --older-than DAYS or --keep N", prune_parser)
   end
-  local place = rule and folder()
-  local before = rule and raw.runs(place) or {}
+  local in_folder = rule and folder()
+  local before = rule and raw.runs(in_folder) or {}
   local limit, wrong = -math.huge, nil
   if rule then
     limit, wrong = time_limit(options, before)
@@ -350,8 +353,8 @@ local function prune(options)
   end
   local removed, kept = kelp.json.array {}, kelp.json.array {}
   if rule then
-    raw.run_prune(place, limit)
-    removed, kept = compare(before, raw.runs(place), limit)
+    raw.run_prune(in_folder, limit)
+    removed, kept = compare(before, raw.runs(in_folder), limit)
   end
   local seen = {}
   for _, id in ipairs(removed) do seen[id] = true end

@@ -3,6 +3,18 @@ local raw = require "kelp.raw"
 
 local help = {}
 
+-- What there is to say of a verb beyond its line in verbs.def.
+local more = {
+  list = { 'prod:list { state = "failed" }    prod:list { name = "^orders%-" }',
+    "prod:list(function(c) return #c.tasks > 1 end)" },
+  create = { 'opts: key, offsets (where it starts), state ("stopped", "paused")' },
+  update = {
+    'c:update { ["flush.size"] = 5000, ["old.key"] = kelp.null }    kelp.null removes a key',
+    "opts: key, keep_masked" },
+  restart = { 'opts: tasks ("all", "failed" or a number), key, at_most_once' },
+  wait = { "opts: state, and in seconds timeout, grace, poll, settle" },
+}
+
 -- Each topic is { how it is called, what it does in a line, more lines … }.
 local chapters = {
   { "Where connectors live",
@@ -17,34 +29,7 @@ local chapters = {
       "options: username, password, cert_file, key_file, key_password, and those of all" },
     { "kelp.target(name)", "the one of that name in the targets file" },
   },
-  { "Verbs of a target; `name` is a connector's name, or a connector that a verb returned",
-    { "list(filter)", "all connectors, or those of a state, class, type or name",
-      'prod:list { state = "failed" }    prod:list { name = "^orders%-" }',
-      "prod:list(function(c) return #c.tasks > 1 end)" },
-    { "get(name)", "one connector; not_found when it is not there" },
-    { "find(name)", "one connector, or nil" },
-    { "create(name, config, opts)", "a new connector; exists when the name is taken",
-      'opts: key, offsets (where it starts), state ("stopped", "paused")' },
-    { "update(name, changes, opts)", "changes these keys and keeps the others",
-      'c:update { ["flush.size"] = 5000, ["old.key"] = kelp.null }    kelp.null removes a key',
-      "opts: key, keep_masked" },
-    { "put(name, config, opts)", "makes the config exactly this, or the connector" },
-    { "restart(name, opts)", "the connector and, as the provider has it, its tasks",
-      'opts: tasks ("all", "failed" or a number), key, at_most_once' },
-    { "pause(name)", "stops its work, and keeps its tasks" },
-    { "resume(name)", "lets it go on after pause or stop" },
-    { "stop(name)", "ends its tasks, and keeps its config and offsets" },
-    { "delete(name)", "ends it for good" },
-    { "wait(name, opts)", "until it runs, or has another state",
-      "opts: state, and in seconds timeout, grace, poll, settle" },
-    { "tasks(name)", "the configs of its tasks" },
-    { "validate(config)", "what is wrong with a config, by key; :assert() raises it" },
-    { "plugins()", "the classes that there are" },
-    { "translate(plugin, config)", "a self-managed config as a managed one, by Confluent Cloud" },
-    { "offsets(name)", "where it stands" },
-    { "alter_offsets(name, list)", "where it shall stand; Kafka Connect: only while it is stopped" },
-    { "reset_offsets(name)", "back to the beginning; Kafka Connect: only while it is stopped" },
-  },
+  { "Verbs of a target; `name` is a connector's name, or a connector that a verb returned" },
   { "Many at once",
     { "kelp.each(items, fn, opts)", "calls fn for each, some at a time; returns a report",
       "kelp.each(prod:list(), function(c) c:restart() end, { concurrency = 8 })",
@@ -56,7 +41,7 @@ local chapters = {
   { "The rest",
     { "kelp.secret(name)", "a value that is never shown, from the environment",
       "kelp.secret { file = … }    kelp.secret { command = … }" },
-    { "kelp.once(label, fn)", "what fn returned the first time, also in a run gone on with" },
+    { "kelp.once(label, fn)", "what fn returned the first time, also in a resumed run" },
     { "kelp.is_error(value, kind)", "true for an error that a verb raised (of that kind)",
       "its fields: kind, message, verb, connector, target, status, sent, request_id, …" },
     { "kelp.is_connector(value)", "true for a connector that a verb returned" },
@@ -67,6 +52,13 @@ local chapters = {
     { "kelp.help(topic)", "this; of a topic more, where there is more" },
   },
 }
+
+local VERBS <const> = 2 -- the chapter that verbs.def fills
+for _, verb in ipairs(raw.verbs) do
+  if verb.usage then
+    table.insert(chapters[VERBS], { verb.usage, verb.help, table.unpack(more[verb.name] or {}) })
+  end
+end
 
 local WIDTH <const> = 34
 

@@ -1,4 +1,4 @@
--- inverse: what takes back one recorded write. Pure functions over what was recorded (before,
+-- inverse: what undoes one recorded write. Pure functions over what was recorded (pre-image,
 -- request, result) and the connector as it is now; nothing is sent here.
 
 local raw = require "kelp.raw"
@@ -33,9 +33,10 @@ local function decode(text)
   return type(value) == "table" and value or nil
 end
 
---- What an operation of the journal says: { before, result, request } as tables or nil.
+--- What an operation of the journal says: { pre_image, result, request } as tables or nil.
 function inverse.recorded(op)
-  return { before = decode(op.before), result = decode(op.result), request = decode(op.request) }
+  return { pre_image = decode(op.pre_image), result = decode(op.result),
+    request = decode(op.request) }
 end
 
 -- The config that a write left: what its result showed over what was asked for; nil when the
@@ -104,12 +105,51 @@ local function of_create(op, recorded, now)
   return { action = "delete", notes = { "its offsets go with it" } }
 end
 
--- Back to `before`, of which an update recorded only the keys that it set.
+-- What one key needs to be as it was, into `step`: its value now, or as the run left it, is not the
+-- one in `old`.
+local function restore_key(step, key, old, asked, left, can)
+  if old == nil then
+    if left == raw.json.null then return end -- it was not there before either
+    if can.remove_keys then
+      step.changes[key] = raw.json.null
+    else
+      table.insert(step.notes, key .. " was added and cannot be removed there")
+    end
+  elseif type(asked) == "table" or is_hidden(old) or raw.is_secret_key(key) then
+    if asked ~= nil then
+      table.insert(step.notes, key .. " stays: its old value was a secret and is not recorded")
+    end
+  elseif old ~= left then
+    step.changes[key] = old
+  end
+end
+
+-- What makes the config `old` again: of an update, of which only the keys that it set are recorded,
+-- from what it asked for; else from the config now.
+local function restored(op, old, asked, now, can)
+  local step = { action = "update", changes = {}, from = now.config, notes = {} }
+  local left = op.verb == "update" and asked or now.config or {}
+  for key, value in pairs(left) do
+    if not raw.is_injected(key) then restore_key(step, key, old[key], asked[key], value, can) end
+  end
+  for key, value in pairs(old) do
+    if left[key] == nil and not raw.is_injected(key) then
+      if is_hidden(value) then
+        table.insert(step.notes, key .. " was removed; its value was a secret and is not recorded")
+      else
+        step.changes[key] = value
+      end
+    end
+  end
+  table.sort(step.notes)
+  return step
+end
+
+-- Back to the config of the pre-image.
 local function of_config(op, recorded, now, can)
-  if not recorded.before then return of_create(op, recorded, now) end
-  local old = recorded.before.config
+  if not recorded.pre_image then return of_create(op, recorded, now) end
+  local old = recorded.pre_image.config
   if not old then return conflict "what it was before is not recorded" end
-  local asked = recorded.request or {}
   local why = is_not_ours(op, recorded, now)
   if why then
     if now and changed_since(old, now.config or {}) == "" then
@@ -117,50 +157,20 @@ local function of_config(op, recorded, now, can)
     end
     return conflict("%s", why)
   end
-  local from = {}
-  for key, value in pairs(op.verb == "update" and asked or now.config) do from[key] = value end
-  local changes, notes, any = {}, {}, false
-  for key, value in pairs(from) do
-    if raw.is_injected(key) then
-      -- not ours
-    elseif old[key] == nil then
-      if value == raw.json.null then
-        -- it was not there before either
-      elseif can.remove_keys then
-        changes[key], any = raw.json.null, true
-      else
-        notes[#notes + 1] = key .. " was added and cannot be removed there"
-      end
-    elseif type(asked[key]) == "table" or is_hidden(old[key]) or raw.is_secret_key(key) then
-      if asked[key] ~= nil then
-        notes[#notes + 1] = key .. " stays: its old value was a secret and is not recorded"
-      end
-    elseif old[key] ~= value then
-      changes[key], any = old[key], true
-    end
-  end
-  for key, value in pairs(old) do
-    if from[key] == nil and not raw.is_injected(key) then
-      if is_hidden(value) then
-        notes[#notes + 1] = key .. " was removed; its value was a secret and is not recorded"
-      else
-        changes[key], any = value, true
-      end
-    end
-  end
-  table.sort(notes)
-  if not any then
-    return { action = "nothing", why = #notes > 0 and "it cannot be restored"
-      or "nothing was changed", notes = notes }
-  end
-  return { action = "update", changes = changes, from = now.config, notes = notes }
+  local step = restored(op, old, recorded.request or {}, now, can)
+  if next(step.changes) then return step end
+  return { action = "nothing", notes = step.notes,
+    why = #step.notes > 0 and "it cannot be restored" or "nothing was changed" }
 end
 
-local back = { running = "resume", paused = "pause", stopped = "stop" }
-local sets = { pause = "paused", resume = "running", stop = "stopped" }
+-- The state that a verb sets, by verb; and the verb that sets a state.
+local sets, back = {}, {}
+for _, row in ipairs(raw.verbs) do
+  if row.inverse == "state" then sets[row.name], back[row.state] = row.state, row.name end
+end
 
 local function of_state(op, recorded, now)
-  local was = recorded.before and recorded.before.state
+  local was = recorded.pre_image and recorded.pre_image.state
   if not now then return conflict "it is not there any more" end
   if not was then return conflict "what state it was in before is not recorded" end
   if was == sets[op.verb] then return nothing "it was so before" end
@@ -175,7 +185,7 @@ local function of_state(op, recorded, now)
 end
 
 local function of_delete(op, recorded, now)
-  local before = recorded.before
+  local before = recorded.pre_image -- what was deleted
   if now and op.state == "undo_intent" and before and same_config(before.config, now.config) then
     local left = back[before.state] ~= "resume" and now.state ~= before.state
     return left and { action = back[before.state] } or nothing "it is there again"
@@ -199,25 +209,26 @@ local function of_delete(op, recorded, now)
     notes = { "made anew: another id, and it starts without its old offsets" } }
 end
 
-local of = { create = of_create, update = of_config, put = of_config, pause = of_state,
-             resume = of_state, stop = of_state, delete = of_delete }
+-- By the inverse that verbs.def names.
+local compute_of = { delete = of_create, config = of_config, state = of_state, create = of_delete }
 
---- What takes the operation back, given the connector as it is `now` (nil: absent) and what its
+--- What undoes the operation, given the connector as it is `now` (nil: absent) and what its
 --- target `can` do: { action, … }: "delete"; "update" with `changes` and the config
---- `from` which they lead back; "create" with `config`, the `state` to
---- leave it in (nil: running) and the keys of secrets that it `needs`; "pause", "resume", "stop"; "nothing" or "conflict" with
---- `why`. `notes` say what is not restored.
+--- `from` which they lead back; "create" with `config`, the `state` to leave it in (nil: running)
+--- and the keys of secrets that it `needs`; "pause", "resume", "stop"; "nothing" or "conflict"
+--- with `why`. `notes` say what is not restored.
 function inverse.of(op, now, can)
   local recorded = inverse.recorded(op)
   if op.state == "intent" or op.state == "unknown" then
-    return conflict "whether it was done is not known; go on with the run first (kelp --resume)"
+    return conflict "whether it was done is not known; resume the run first (kelp --resume)"
   end
-  local compute = of[op.verb]
-  if not compute then return nothing(("what %s did cannot be taken back"):format(op.verb)) end
+  local row = raw.verbs[op.verb]
+  local compute = row and compute_of[row.inverse]
+  if not compute then return nothing(("what %s did cannot be undone"):format(op.verb)) end
   local result = compute(op, recorded, now, can)
   -- What an undo that was broken off may have done already.
-  if op.state == "undo_intent" and result.action == "conflict" and recorded.before and now
-      and same_config(recorded.before.config, now.config) then
+  if op.state == "undo_intent" and result.action == "conflict" and recorded.pre_image and now
+      and same_config(recorded.pre_image.config, now.config) then
     return nothing "it is as it was before"
   end
   return result
@@ -225,10 +236,10 @@ end
 
 --- True for an operation that made the connector.
 function inverse.is_creation(op)
-  return op.verb == "create" or (op.verb == "put" and not decode(op.before))
+  return op.verb == "create" or (op.verb == "put" and not decode(op.pre_image))
 end
 
---- What takes back all that a run did to a connector that it made itself: `last` is the latest of
+--- What undoes all that a run did to a connector that it made itself: `last` is the latest of
 --- the operations.
 function inverse.of_whole(last, now)
   if not now then return nothing "it is not there any more" end

@@ -3,9 +3,10 @@
 -- Cloud takes a request, which it carries out later, and tells of the last one.
 
 local raw = require "kelp.raw"
+local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
-local write = require "kelp.write"
 local settings = require "kelp.settings"
+local write = require "kelp.write"
 
 local offsets = {}
 
@@ -16,8 +17,28 @@ local function has_only_text_keys(t)
   return true
 end
 
--- The list as it is sent. Each entry has a partition and an offset, of which kelp looks at neither;
--- kelp.null for an offset forgets that partition, where the provider can.
+-- The partition and the offset of one item, of which kelp looks at neither.
+local function check_item(what, i, item, may_forget)
+  local function wrong(why) raw.misuse(("%s: offset %d: %s"):format(what, i, why)) end
+  if type(item) ~= "table" then wrong("not a table") end
+  for key in pairs(item) do
+    if key ~= "partition" and key ~= "offset" then
+      wrong(("unknown member '%s'"):format(tostring(key)))
+    end
+  end
+  local partition, offset = item.partition, item.offset
+  if type(partition) ~= "table" or not next(partition) or not has_only_text_keys(partition) then
+    wrong("partition must be a table of named values")
+  end
+  if offset == raw.json.null then
+    if not may_forget then wrong("offset cannot be null there") end
+  elseif type(offset) ~= "table" or not next(offset) or not has_only_text_keys(offset) then
+    wrong("offset must be a table of named values")
+  end
+  return { partition = partition, offset = offset }
+end
+
+-- The list as it is sent; kelp.null for an offset forgets that partition, where the provider can.
 local function check_list(what, list, may_forget)
   if type(list) ~= "table" or #list == 0 then
     raw.misuse(("%s: a list of { partition = {…}, offset = {…} } expected, got %s"):format(what,
@@ -30,25 +51,7 @@ local function check_list(what, list, may_forget)
         tostring(key)))
     end
   end
-  for i, entry in ipairs(list) do
-    local function wrong(why) raw.misuse(("%s: offset %d: %s"):format(what, i, why)) end
-    if type(entry) ~= "table" then wrong("not a table") end
-    for key in pairs(entry) do
-      if key ~= "partition" and key ~= "offset" then
-        wrong(("unknown member '%s'"):format(tostring(key)))
-      end
-    end
-    local partition, offset = entry.partition, entry.offset
-    if type(partition) ~= "table" or not next(partition) or not has_only_text_keys(partition) then
-      wrong("partition must be a table of named values")
-    end
-    if offset == raw.json.null then
-      if not may_forget then wrong("offset cannot be null there") end
-    elseif type(offset) ~= "table" or not next(offset) or not has_only_text_keys(offset) then
-      wrong("offset must be a table of named values")
-    end
-    result[i] = { partition = partition, offset = offset }
-  end
+  for i, item in ipairs(list) do result[i] = check_item(what, i, item, may_forget) end
   return result
 end
 
@@ -73,12 +76,12 @@ local function are_set(target, name, list)
   local shown = raw.exchange(target, "offsets", name).offsets or {}
   if not list then return #shown == 0 end
   local by_partition = {}
-  for _, entry in ipairs(shown) do by_partition[known_by(entry.partition)] = entry.offset end
-  for _, entry in ipairs(list) do
-    local there = by_partition[known_by(entry.partition)]
-    if entry.offset == raw.json.null and there ~= nil then return false end
-    if entry.offset ~= raw.json.null
-      and (there == nil or raw.json.encode(there) ~= raw.json.encode(entry.offset)) then
+  for _, item in ipairs(shown) do by_partition[known_by(item.partition)] = item.offset end
+  for _, item in ipairs(list) do
+    local there = by_partition[known_by(item.partition)]
+    if item.offset == raw.json.null and there ~= nil then return false end
+    if item.offset ~= raw.json.null
+      and (there == nil or raw.json.encode(there) ~= raw.json.encode(item.offset)) then
       return false
     end
   end
@@ -87,12 +90,12 @@ end
 
 -- A worker answers 500 to offsets that its connector does not take. What a stopped connector's
 -- offsets are can be seen, so that this is told from an outcome that nobody knows.
-local function explain(target, name, list, failure)
+local function explain(w, list, failure)
   if not raw.is_error(failure) or failure.kind ~= "unknown_outcome" or failure.status ~= 500
     or failure.message:find("timed out", 1, true) then
     error(failure, 0)
   end
-  local looked, set = pcall(are_set, target, name, list)
+  local looked, set = pcall(are_set, w.target, w.name, list)
   if not looked then error(failure, 0) end
   if set then return true end
   failure.kind, failure.cause, failure.is_ambiguous, failure.outcome = "server", nil, nil, "refused"
@@ -101,71 +104,74 @@ local function explain(target, name, list, failure)
   error(failure, 0)
 end
 
-local function change_stopped(entry, target, verb, name, list)
-  entry.members = list and { offsets = raw.json.array(list) }
-  local ok, answer = pcall(reconcile.state, entry, target, verb, name)
-  entry.members = nil
-  if not ok then return explain(target, name, list, answer) end
-  return type(answer) == "table" and type(answer.message) == "string" and answer.message or true
+local function change_stopped(w, step, list)
+  w.members = list and { offsets = raw.json.array(list) }
+  local ok, response = pcall(reconcile.state, w, step)
+  w.members = nil
+  if not ok then return explain(w, list, response) end
+  return type(response) == "table" and type(response.message) == "string" and response.message
+    or true
 end
 
 -- ---- where it is asked for and done later ----
 
 -- The last request about the connector's offsets, and what became of it; nil: none was made.
 local function last_request(target, name)
-  local ok, answer = pcall(raw.exchange, target, "offsets_request", name)
-  if ok then return answer end
-  if raw.is_error(answer) and answer.kind == "not_found" then return nil end
-  error(answer, 0)
+  local ok, response = pcall(raw.exchange, target, "offsets_request", name)
+  if ok then return response end
+  if raw.is_error(response) and response.kind == "not_found" then return nil end
+  error(response, 0)
 end
 
-local function is_ours(answer, wanted)
-  local request = answer and answer.request
+local function is_ours(last, wanted)
+  local request = last and last.request
   if type(request) ~= "table" or request.type ~= wanted.type then return false end
   return not wanted.offsets
     or raw.json.encode(request.offsets) == raw.json.encode(wanted.offsets)
 end
 
-local function asked_at(answer)
-  return answer and type(answer.request) == "table" and answer.request.requested_at
+local function asked_at(last)
+  return last and type(last.request) == "table" and last.request.requested_at
 end
 
--- Whether a request whose answer was lost was taken: it shows as the last one, newer than the one
--- before it.
+-- Whether an ambiguous request was taken: it shows as the last one, newer than the one before it.
 local function was_taken(target, name, wanted, before)
   for _ = 1, 2 do
-    raw.sleep(target.settle / 2)
+    raw.sleep(target.visibility_delay / 2)
     local last = last_request(target, name)
     if is_ours(last, wanted) and asked_at(last) ~= asked_at(before) then return true end
   end
   return false
 end
 
+local function give_up(failure)
+  failure.cause, failure.kind = failure.kind, "unknown_outcome"
+  failure.message = "whether it was asked for is not known: " .. failure.message
+  error(failure, 0)
+end
+
 -- Sends the request so that it is taken once.
-local function request_once(entry, target, verb, name, wanted)
+local function request_once(w, wanted)
+  local target, name = w.target, w.name
   local before = last_request(target, name)
-  if entry.ambiguous and is_ours(before, wanted) then return end
-  for attempt = 1, target.attempts do
-    entry.members = wanted
-    local ok, failure = pcall(raw.exchange, target, verb, name, nil, entry)
-    entry.members = nil
+  if w.ambiguous and is_ours(before, wanted) then return end
+  w.members = wanted
+  local first = true
+  while true do
+    local ok, failure = pcall(raw.exchange, target, w.verb, name, nil, w)
     if ok then return end
     if not raw.is_error(failure) or failure.outcome ~= "ambiguous" then error(failure, 0) end
     -- Another request is under way; ours, if it was sent before.
-    if failure.status == 409 and attempt == 1 then
+    if failure.status == 409 and first then
       failure.outcome, failure.is_ambiguous, failure.sent = "refused", nil, "yes"
       error(failure, 0)
     end
-    raw.log("notice", ("%s %s on %s: outcome in doubt (%s); looking whether it was taken")
-      :format(verb, name, target.label, failure.message))
+    raw.log("notice", ("%s %s on %s: ambiguous (%s); looking whether it was taken")
+      :format(w.verb, name, target.label, failure.message))
     local looked, taken = pcall(was_taken, target, name, wanted, before)
     if looked and taken then return end
-    if not looked or attempt == target.attempts or failure.cause == "cancelled" then
-      failure.cause, failure.kind = failure.kind, "unknown_outcome"
-      failure.attempts = attempt
-      failure.message = "whether it was asked for is not known: " .. failure.message
-      error(failure, 0)
-    end
+    if not looked or write.is_spent(w) or failure.cause == "cancelled" then give_up(failure) end
+    first = false
   end
 end
 
@@ -196,10 +202,10 @@ local function await_request(target, verb, name, wanted, options)
   end
 end
 
-local function change_later(entry, target, verb, name, list, options)
+local function change_later(w, _, list, options)
   local wanted = { type = list and "PATCH" or "DELETE", offsets = list and raw.json.array(list) }
-  request_once(entry, target, verb, name, wanted)
-  return await_request(target, verb, name, wanted, options)
+  request_once(w, wanted)
+  return await_request(w.target, w.verb, w.name, wanted, options)
 end
 
 -- ---- a new connector that is told where or how to begin ----
@@ -207,50 +213,49 @@ end
 local states = { running = true, paused = true, stopped = true }
 
 --- Checks create's options `offsets` and `state`; returns the list as it is sent.
-function offsets.check_start(shared, target, name, options)
+function offsets.check_start(target, name, options)
   local can, state = target.can, options.state
   if state ~= nil then
     if not states[state] then raw.misuse("create: state must be running, paused or stopped") end
     if not can.initial_state and state ~= "running" then
-      shared.refuse(target, "unsupported", "create", name,
+      preparation.refuse(target, "unsupported", "create", name,
         "a connector cannot be made paused or stopped there")
     end
   end
   if options.offsets == nil then return nil end
   if not can.initial_offsets and not (can.initial_state and can.alter_offsets) then
-    shared.refuse(target, "unsupported", "create", name,
+    preparation.refuse(target, "unsupported", "create", name,
       "a connector cannot be told there where to begin")
   end
   return check_list("create", options.offsets, false)
 end
 
 -- What is left to be done after the connector was made; an error says how far it came.
-local function go_on(entry, target, name, list, state)
+local function start_at(w, list, state)
+  w.id = w.name
   -- What an earlier run has started again, it had told where to begin.
-  if entry.ambiguous and raw.exchange(target, "status", name).state ~= "stopped" then return end
-  change_stopped(entry, target, "alter_offsets", name, list)
-  if state ~= "stopped" then
-    reconcile.state(entry, target, state == "paused" and "pause" or "resume", name)
-  end
+  if w.ambiguous and raw.exchange(w.target, "status", w.name).state ~= "stopped" then return end
+  change_stopped(w, "alter_offsets", list)
+  if state ~= "stopped" then reconcile.state(w, state == "paused" and "pause" or "resume") end
 end
 
 --- reconcile.create for a connector that begins at these offsets (or nil), in that state (or nil).
 --- Where a create takes no offsets, the connector is made stopped, they are set, and it starts.
-function offsets.create(entry, target, name, config, list, state)
-  local can = target.can
+function offsets.create(w, list, state)
+  local can = w.target.can
   if list and can.initial_offsets then
-    entry.members = { offsets = raw.json.array(list) }
-    return reconcile.create(entry, target, name, config)
+    w.members = { offsets = raw.json.array(list) }
+    return reconcile.create(w)
   end
   if list then
-    entry.members = { initial_state = "STOPPED" }
+    w.members = { initial_state = "STOPPED" }
   elseif state and can.initial_state then
-    entry.members = { initial_state = state:upper() }
+    w.members = { initial_state = state:upper() }
   end
-  local made = reconcile.create(entry, target, name, config)
-  entry.members = nil
+  local made = reconcile.create(w)
+  w.members = nil
   if not list then return made end
-  local ok, failure = pcall(go_on, entry, target, name, list, state)
+  local ok, failure = pcall(start_at, w, list, state)
   if ok then return made end
   if raw.is_error(failure) then
     failure.verb, failure.made = "create", true
@@ -262,9 +267,10 @@ end
 
 -- ---- the verbs ----
 
-local function change_options(shared, what, options)
-  options = shared.check_options(what, options, { key = true, timeout = true, poll = true })
-  shared.check_key(what, options.key)
+local known = { key = true, timeout = true, poll = true }
+
+local function change_options(what, options)
+  options = preparation.check_options(what, options, known)
   local result = { key = options.key, timeout = 300, poll = 1 }
   for _, name in ipairs { "timeout", "poll" } do
     local value = options[name]
@@ -278,56 +284,53 @@ local function change_options(shared, what, options)
   return result
 end
 
--- What the provider would refuse is refused by a plan too. Returns the connector.
-local function check_planned(shared, target, what, name)
-  local status = shared.exchange(target, "status", name, name)
+-- The connector; a conflict when its offsets cannot be changed as it is.
+local function check_state(what, target, name)
+  local status = preparation.exchange(target, "status", name, name)
   if target.can.alters_when_stopped and status.state ~= "stopped" then
-    shared.refuse(target, "conflict", what, name,
+    preparation.refuse(target, "conflict", what, name,
       ("its offsets can only be changed while it is stopped, and it is %s"):format(status.state))
   end
   return status
 end
 
-local function change(shared, what, target, connector, list, options)
-  local name = shared.name_of(what, connector)
+local function change(what, target, connector, list, options)
+  local name = preparation.name_of(what, connector)
   local request = list and { offsets = raw.json.encode(raw.json.array(list)) } or nil
-  local entry, recorded = write.begin(target, what, name, request, options.key)
+  local w, recorded = write.new(target, what, name, request, options.key)
   if recorded then return recorded end
-  local before = settings.plan and check_planned(shared, target, what, name) or nil
-  return write.carry_out(entry, before, target.can.alters_when_stopped and change_stopped
-    or change_later, target, what, name, list, options)
+  if settings.plan then w.pre_image = check_state(what, target, name) end
+  return write.carry_out(w, target.can.alters_when_stopped and change_stopped or change_later,
+    what, list, options)
 end
 
---- The verbs offsets, alter_offsets and reset_offsets, over what operation.lua shares.
-function offsets.verbs(shared)
-  local verb = {}
+local verb = {}
 
-  -- An array of { partition, offset }, integers exact.
-  function verb.offsets(target, connector, options)
-    shared.need(target, "offsets")
-    shared.check_options("offsets", options, {})
-    local name = shared.name_of("offsets", connector)
-    local answer = raw.exchange(target, "offsets", name)
-    if type(answer.offsets) ~= "table" then
-      fail("protocol", target, "offsets", name, "unexpected response: it holds no list of offsets")
-    end
-    return answer.offsets
+-- An array of { partition, offset }, integers exact.
+function verb.offsets(target, connector, options)
+  preparation.need(target, "offsets")
+  preparation.check_options("offsets", options, {})
+  local name = preparation.name_of("offsets", connector)
+  local response = raw.exchange(target, "offsets", name)
+  if type(response.offsets) ~= "table" then
+    fail("protocol", target, "offsets", name, "unexpected response: it holds no list of offsets")
   end
-
-  function verb.alter_offsets(target, connector, list, options)
-    shared.need(target, "alter_offsets")
-    options = change_options(shared, "alter_offsets", options)
-    list = check_list("alter_offsets", list, target.can.alters_when_stopped)
-    return change(shared, "alter_offsets", target, connector, list, options)
-  end
-
-  function verb.reset_offsets(target, connector, options)
-    shared.need(target, "reset_offsets")
-    options = change_options(shared, "reset_offsets", options)
-    return change(shared, "reset_offsets", target, connector, nil, options)
-  end
-
-  return verb
+  return response.offsets
 end
+
+function verb.alter_offsets(target, connector, list, options)
+  preparation.need(target, "alter_offsets")
+  options = change_options("alter_offsets", options)
+  list = check_list("alter_offsets", list, target.can.alters_when_stopped)
+  return change("alter_offsets", target, connector, list, options)
+end
+
+function verb.reset_offsets(target, connector, options)
+  preparation.need(target, "reset_offsets")
+  options = change_options("reset_offsets", options)
+  return change("reset_offsets", target, connector, nil, options)
+end
+
+offsets.verbs = verb
 
 return offsets

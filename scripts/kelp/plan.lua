@@ -11,12 +11,12 @@ local plan = {}
 local steps = {}
 
 -- By place: what reads see differently: name -> { record } or { gone = true }.
-local worlds = {}
+local planned_of = {}
 
-local function world_of(target)
-  local place = target.label .. "\n" .. target.base_url
-  worlds[place] = worlds[place] or {}
-  return worlds[place]
+local function planned_on(target)
+  local place = raw.place(target)
+  planned_of[place] = planned_of[place] or {}
+  return planned_of[place]
 end
 
 local function copy(record, target)
@@ -30,45 +30,45 @@ local function copy(record, target)
   return setmetatable(result, raw.connector_metatable)
 end
 
--- The planned entry of a name or an id, and the name.
-local function planned(target, at)
-  local world = world_of(target)
-  if world[at] then return world[at], at end
-  for name, entry in pairs(world) do
-    if entry.record and entry.record.id == at or entry.id == at then return entry, name end
+-- What is planned for a name or an id, and the name.
+local function find_planned(target, id)
+  local planned = planned_on(target)
+  if planned[id] then return planned[id], id end
+  for name, after in pairs(planned) do
+    if after.record and after.record.id == id or after.id == id then return after, name end
   end
 end
 
 local function list(target)
-  local result, world = {}, world_of(target)
+  local result, planned = {}, planned_on(target)
   local seen = {}
   for _, c in ipairs(raw.exchange(target, "list")) do
-    local entry = world[c.name]
+    local after = planned[c.name]
     seen[c.name] = true
-    if not entry then
+    if not after then
       result[#result + 1] = c
-    elseif entry.record then
-      result[#result + 1] = copy(entry.record, target)
+    elseif after.record then
+      result[#result + 1] = copy(after.record, target)
     end
   end
-  for name, entry in pairs(world) do
-    if entry.record and not seen[name] then result[#result + 1] = copy(entry.record, target) end
+  for name, after in pairs(planned) do
+    if after.record and not seen[name] then result[#result + 1] = copy(after.record, target) end
   end
   return result
 end
 
 --- As raw.exchange for verbs that read, with the plan's changes in what it returns.
-function plan.read(target, verb, at, ...)
+function plan.read(target, verb, id, ...)
   if verb == "list" then return list(target) end
-  local entry, name = planned(target, at)
-  if not entry or (verb ~= "get" and verb ~= "status") then
-    return raw.exchange(target, verb, at, ...)
+  local after, name = find_planned(target, id)
+  if not after or (verb ~= "get" and verb ~= "status") then
+    return raw.exchange(target, verb, id, ...)
   end
-  if entry.gone then
+  if after.gone then
     error(raw.error("not_found", "it would be deleted by then", { target = target.label,
       provider = target.provider, verb = verb, connector = name, sent = "no" }), 0)
   end
-  return copy(entry.record, target)
+  return copy(after.record, target)
 end
 
 -- ---- what changes ----
@@ -102,41 +102,40 @@ local function differences(old, new)
   return changes
 end
 
-local function merged(config, changes)
-  local result = {}
-  for key, value in pairs(config or {}) do result[key] = value end
-  for key, value in pairs(changes) do
-    if value == raw.json.null then value = nil end
-    result[key] = value
+-- The config that the connector would have.
+local function config_after(w)
+  local old, result = w.pre_image and w.pre_image.config or {}, {}
+  if w.verb == "update" then
+    for key, value in pairs(old) do result[key] = value end
+    for key, value in pairs(w.request) do
+      if value == raw.json.null then value = nil end
+      result[key] = value
+    end
+    return result
+  end
+  for key, value in pairs(w.config) do result[key] = value end
+  for key, value in pairs(old) do
+    if result[key] == nil and raw.is_injected(key) then result[key] = value end
   end
   return result
 end
 
--- What the connector's config would be.
-local function config_after(entry, before)
-  local old = before and before.config or {}
-  if entry.verb == "update" and not entry.config then return merged(old, entry.request or {}) end
-  local new = raw.normalise(entry.config or entry.request or {})
-  for key, value in pairs(old) do
-    if new[key] == nil and raw.is_injected(key) then new[key] = value end
-  end
-  return new
+local function writes_config(verb)
+  local effect = raw.verbs[verb].effect
+  return effect == "create" or raw.verbs[verb].inverse == "config"
 end
 
-local state_after = { restart = "running", pause = "paused", resume = "running", stop = "stopped" }
-
-local writes_config = { create = true, update = true, put = true }
-
-local function record_after(entry, before)
-  local record = before and copy(before, entry.target) or { name = entry.name, tasks = {} }
-  if state_after[entry.verb] then
-    record.state = state_after[entry.verb]
-  elseif writes_config[entry.verb] then
-    record.config = config_after(entry, before)
+local function record_after(w)
+  local before = w.pre_image
+  local record = before and copy(before, w.target) or { name = w.name, tasks = {} }
+  if raw.verbs[w.verb].state then
+    record.state = raw.verbs[w.verb].state
+  elseif writes_config(w.verb) then
+    record.config = config_after(w)
     record.class = record.config["connector.class"] or record.class
     if not before then
-      record.state = entry.request["$state"] or "running"
-      record.id = entry.target.can.address_by_id and "planned " .. entry.name or nil
+      record.state = w.request["$state"] or "running"
+      record.id = w.target.can.address_by_id and "planned " .. w.name or nil
     end
   end
   return record
@@ -153,11 +152,9 @@ end
 
 -- ---- showing ----
 
-local sign = { create = "+", delete = "-", update = "~", restart = "^", pause = "~", resume = "~",
-               stop = "~", alter_offsets = "~", reset_offsets = "~" }
-
 local function lines_of(step)
-  local lines = { ("%s %s %s on %s"):format(sign[step.action] or "~", step.action, step.connector,
+  local row = raw.verbs[step.action]
+  local lines = { ("%s %s %s on %s"):format(row and row.sign or "~", step.action, step.connector,
     step.target) }
   for _, c in ipairs(step.changes or {}) do
     local old, new = c.old, c.new
@@ -181,33 +178,31 @@ local function add(step)
   raw.write(1, table.concat(lines_of(step), "\n") .. "\n")
 end
 
---- In place of a write: takes it into the plan. `before`: the connector as reads show it, or nil.
---- Returns what the verb would return.
-function plan.note(entry, before)
-  local target, world = entry.target, world_of(entry.target)
-  local step = { target = target.label, verb = entry.verb, connector = entry.name }
-  if entry.verb == "delete" then
-    step.action = "delete"
-    world[entry.name] = { gone = true, id = before and before.id }
-    add(step)
-    return true
-  end
-  local after = record_after(entry, before)
-  if writes_config[entry.verb] then
-    step.action = before and "update" or "create"
-    step.changes = raw.json.array(differences(before and before.config or {}, after.config))
-    step.notes = starts_of(entry.request)
-    if before and #step.changes == 0 then return copy(before, target) end
-    world[entry.name] = { record = after }
-    add(step)
-    return copy(after, target)
-  end
-  step.action = entry.verb
-  if state_after[entry.verb] then
-    if before and before.state == after.state and entry.verb ~= "restart" then return true end
-    world[entry.name] = { record = after }
+-- A write of a config: it is a create where there is none yet, else an update.
+local function note_config(w, step)
+  local target, before, after = w.target, w.pre_image, record_after(w)
+  step.action = before and "update" or "create"
+  step.changes = raw.json.array(differences(before and before.config or {}, after.config))
+  step.notes = starts_of(w.request)
+  if before and #step.changes == 0 then return copy(before, target) end
+  planned_on(target)[w.name] = { record = after }
+  add(step)
+  return copy(after, target)
+end
+
+--- In place of a write: takes it into the plan. Returns what the verb would return.
+function plan.note(w)
+  local target, before = w.target, w.pre_image
+  local step = { target = target.label, verb = w.verb, connector = w.name, action = w.verb }
+  local row = raw.verbs[w.verb]
+  if writes_config(w.verb) then return note_config(w, step) end
+  if row.effect == "delete" then
+    planned_on(target)[w.name] = { gone = true, id = before and before.id }
+  elseif row.state then
+    if before and before.state == row.state and row.effect == "state" then return true end
+    planned_on(target)[w.name] = { record = record_after(w) }
   else
-    step.changes = raw.json.array(differences({}, entry.request or {}))
+    step.changes = raw.json.array(differences({}, w.request or {}))
   end
   add(step)
   return true

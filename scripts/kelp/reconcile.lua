@@ -1,32 +1,32 @@
--- reconcile: what to do when nobody knows whether a write was carried out: wait
--- until it must show, look, and then adopt, send again, or say that it is
--- unknown. Requests that were surely not carried out are sent again below this,
--- by the engine.
+-- reconcile: what to do when a write was ambiguous: wait until it must show, look, and then adopt
+-- what is there, send it again, or say that the outcome is unknown. Requests that were surely not
+-- carried out are retried below this, by the engine, within the same budget: all requests of a
+-- write together are as many as its target's `attempts`, within its `deadline`.
+--
+-- Each function takes a write (write.lua) and returns what the verb returns.
 
 local raw = require "kelp.raw"
+local audit = require "kelp.audit"
+local write = require "kelp.write"
 
-local reconcile = {}
+local reconcile = { audit = audit.run }
 
 -- How often an absent connector is looked for before it counts as not made: at
--- once, when `settle` has passed, and twice after that.
+-- once, when the visibility delay has passed, and twice after that.
 local LOOKS = 4
-
--- Creates whose outcome was in doubt in this run, for the audit at its end:
--- target -> name -> { expected = how many there should be, deleted = { id = true } }.
-local doubtful = {}
 
 local function is_ambiguous(failure)
   return raw.is_error(failure) and failure.outcome == "ambiguous"
 end
 
-local function say(target, verb, name, text)
-  raw.log("notice", ("%s %s on %s: %s"):format(verb, name, target.label, text))
+local function say(w, text)
+  raw.log("notice", ("%s %s on %s: %s"):format(w.verb, w.name, w.target.label, text))
 end
 
 -- A server's own 500 that comes twice in the same words is a refusal: Confluent
 -- answers so for a class that does not exist. Gateways (502 and above) always use
 -- the same words and do not know what was done behind them.
-local function same_answer(a, b)
+local function is_same_response(a, b)
   return a ~= nil and a.status == 500 and b.status == 500 and a.message == b.message
     and a.kind == "server"
 end
@@ -36,10 +36,9 @@ local function is_cancelled(failure)
   return raw.is_error(failure) and (failure.kind == "cancelled" or failure.cause == "cancelled")
 end
 
--- Every failure of the last attempt says how many there were. Without another kind it is settled:
--- it was looked whether it was carried out, and it was not.
-local function give_up(failure, attempts, kind, message)
-  failure.attempts, failure.settled = attempts, not kind or nil
+-- Raises it. Without another kind it is settled: it was seen that the write was not carried out.
+local function give_up(failure, kind, message)
+  failure.settled = not kind or nil
   if kind then
     if failure.kind ~= kind then failure.cause = failure.cause or failure.kind end
     failure.kind = kind
@@ -48,36 +47,41 @@ local function give_up(failure, attempts, kind, message)
   error(failure, 0)
 end
 
--- The same for a failure that came between two tries, of which the first is in
--- doubt: that is what counts. After a cancellation the error may reach nobody.
-local function interrupted(doubtful_one, failure, attempts, message)
-  doubtful_one.cause = raw.is_error(failure) and (failure.cause or failure.kind) or "error"
-  doubtful_one.sent = "maybe"
+-- The same for a failure that came after an ambiguous request: the ambiguity is what counts. After
+-- a cancellation the error may reach nobody.
+local function interrupted(w, ambiguous, failure, message)
+  ambiguous.cause = raw.is_error(failure) and (failure.cause or failure.kind) or "error"
+  ambiguous.sent, ambiguous.attempts = "maybe", w.sends
   if is_cancelled(failure) then
     raw.log("error", ("%s %s on %s: whether it was carried out is not known: cancelled"):format(
-      doubtful_one.verb, doubtful_one.connector, doubtful_one.target))
+      w.verb, w.name, w.target.label))
   end
-  give_up(doubtful_one, attempts, "unknown_outcome", message)
+  give_up(ambiguous, "unknown_outcome", message)
 end
 
--- Waits before the next try of what is in doubt.
-local function back_off(target, doubtful_one, attempts, message)
-  local ok, failure = pcall(raw.sleep, raw.backoff(attempts, target))
-  if not ok then interrupted(doubtful_one, failure, attempts, message) end
+-- Waits before the next request of an ambiguous write.
+local function back_off(w, ambiguous, message)
+  local ok, failure = pcall(raw.sleep, raw.backoff(w.attempts, w.target))
+  if not ok then interrupted(w, ambiguous, failure, message) end
 end
 
--- The connectors of that name as the provider shows them now.
-local function look(target, name)
-  if target.can.address_by_id then
+-- A read for a write: what it shows decides what is sent next, by the write's deadline.
+local function look(w, verb, id)
+  return raw.exchange(w.target, verb, id, nil, { verb = w.verb, began = w.began })
+end
+
+-- The connectors of that name as the provider shows them now, or nil.
+local function look_for(w)
+  if w.target.can.address_by_id then
     local found = {}
-    for _, c in ipairs(raw.exchange(target, "list")) do
-      if c.name == name then found[#found + 1] = c end
+    for _, c in ipairs(look(w, "list")) do
+      if c.name == w.name then found[#found + 1] = c end
     end
-    return found
+    return found[1] and found
   end
-  local ok, c = pcall(raw.exchange, target, "get", name)
+  local ok, c = pcall(look, w, "get", w.name)
   if ok then return { c } end
-  if raw.is_error(c) and c.kind == "not_found" then return {} end
+  if raw.is_error(c) and c.kind == "not_found" then return nil end
   error(c, 0)
 end
 
@@ -104,324 +108,268 @@ end
 
 -- Calls see(…) until it returns something, or what it does not see can be
 -- believed not to be there.
-local function until_settled(target, see, ...)
+local function until_visible(w, see, ...)
+  local delay = w.target.visibility_delay
   for n = 1, LOOKS do
-    if n > 1 then raw.sleep(n == 2 and target.settle or target.settle / 2) end
-    local seen = see(...)
+    if n > 1 then raw.sleep(n == 2 and delay or delay / 2) end
+    local seen = see(w, ...)
     if seen then return seen end
   end
 end
 
-local function look_for(target, name)
-  local found = look(target, name)
-  return found[1] and found
-end
-
 -- True when the config has a key that was to go: one that an update takes out, or
 -- one that is not in what was put in its place.
-local function has_more(shown, sent, verb, entry)
-  for key in pairs(entry.members or {}) do
+local function has_more(w, shown, step)
+  for key in pairs(w.members or {}) do
     if shown[key] ~= nil then return true end
   end
-  for key in pairs(verb == "put" and shown or {}) do
-    if sent[key] == nil and key ~= "name" and not raw.is_injected(key) then return true end
+  for key in pairs(step == "put" and shown or {}) do
+    if w.config[key] == nil and key ~= "name" and not raw.is_injected(key) then return true end
   end
   return false
 end
 
 -- The connector, if it shows the config that was sent. Secrets are not shown, so
 -- with one in it nothing can be said.
-local function look_for_config(target, at, wanted, verb, entry)
-  local shown = raw.exchange(target, "get", at)
+local function look_for_config(w, step)
+  local shown = look(w, "get", w.id)
   local config = shown.config or {}
-  return not has_secret(wanted) and matches(config, wanted)
-    and not has_more(config, wanted, verb, entry) and shown or nil
+  return not has_secret(w.config) and matches(config, w.config)
+    and not has_more(w, config, step) and shown or nil
 end
 
--- Stands for the failure of a try in an earlier run, of which nobody knows what came.
-local function earlier(target, verb, name)
+-- Stands for the failure of a request of an earlier run, of which nobody knows what came.
+local function earlier(w)
   return raw.error("unknown_outcome", "the run was broken off",
-    { target = target.label, provider = target.provider, verb = verb, connector = name,
-      sent = "maybe", outcome = "ambiguous" })
+    { target = w.target.label, provider = w.target.provider, verb = w.verb, connector = w.name,
+      sent = "maybe", outcome = "ambiguous", attempts = 0 })
 end
 
-local function doubt(target, name)
-  doubtful[target] = doubtful[target] or {}
-  doubtful[target][name] = doubtful[target][name] or { expected = 0, deleted = {} }
+-- ---- create ----
+
+local function refuse_several(failure, found)
+  local ids = {}
+  for i, c in ipairs(found) do ids[i] = c.id or c.name end
+  failure.ids = ids
+  give_up(failure, "unknown_outcome",
+    ("%d connectors of that name exist now (ids %s); one of them may be ours: %%s")
+      :format(#found, table.concat(ids, ", ")))
 end
 
-local function doubts(target, name)
-  return doubtful[target] and doubtful[target][name]
+local function refuse_other(w, found)
+  error(raw.error(w.ambiguous and "unknown_outcome" or "exists",
+    w.ambiguous and "a connector of that name exists with another config: ours, changed "
+      .. "since, or somebody else's"
+    or "a connector of that name exists with another config, made by somebody else meanwhile",
+    { target = w.target.label, provider = w.target.provider, verb = "create", connector = w.name,
+      sent = "maybe", attempts = w.sends or 0, id = found.id, settled = not w.ambiguous or nil }), 0)
 end
 
-local function create(target, name, config, entry)
-  local wanted = raw.normalise(config, not target.can.address_by_id and name or nil)
-  local previous
-  for attempt = entry.ambiguous and 0 or 1, target.attempts do
-    local ok, result = false, nil
-    if attempt == 0 then
-      result = earlier(target, "create", name)
-    else
-      ok, result = pcall(raw.exchange, target, "create", name, config, entry)
+-- After a create that is ambiguous, or that was refused after one: the connector that it made, or
+-- nil when none is there.
+local function adopt(w, failure)
+  say(w, ("ambiguous (%s); looking whether it was made"):format(failure.message))
+  local looked, found = pcall(until_visible, w, look_for)
+  if not looked then
+    interrupted(w, failure, found, "it may have been made, and looking for it failed too: %s")
+  end
+  if not found then return nil end
+  if #found > 1 then refuse_several(failure, found) end
+  if not matches(found[1].config or {}, w.config) then refuse_other(w, found[1]) end
+  say(w, "it was made; adopted")
+  found[1].target = w.target
+  return found[1]
+end
+
+-- One request and what it came to: the connector, or the failure after which another may follow.
+local function try_create(w, previous)
+  local ok, result = pcall(raw.exchange, w.target, "create", w.name, w.config, w)
+  if ok then return result end
+  local exists_now = raw.is_error(result) and result.kind == "exists" and previous ~= nil
+  if not is_ambiguous(result) and not exists_now then
+    if previous then
+      interrupted(w, previous, result, "it may have been made, and it could not be retried: %s")
     end
-    if ok then return result end
-    local exists_now = raw.is_error(result) and result.kind == "exists" and previous ~= nil
-    if not is_ambiguous(result) and not exists_now then
-      if previous then
-        interrupted(previous, result, attempt,
-          "it may have been made, and it could not be tried again: %s")
-      end
-      error(result, 0)
+    error(result, 0)
+  end
+  if is_ambiguous(result) then audit.note(w.target, w.name) end
+  if is_cancelled(result) then error(result, 0) end
+  return nil, result
+end
+
+local function create(w)
+  local made, failure, previous
+  if w.ambiguous then
+    failure = earlier(w)
+    audit.note(w.target, w.name)
+  else
+    made, failure = try_create(w)
+    if made then return made end
+  end
+  while true do
+    made = adopt(w, failure)
+    if made then return made end
+    if is_same_response(previous, failure) then give_up(failure) end
+    previous = failure
+    if write.is_spent(w) then
+      if failure.status == 500 then give_up(failure) end
+      give_up(failure, "unknown_outcome", "it could not be seen after %s")
     end
-    if is_ambiguous(result) then doubt(target, name) end
-    if is_cancelled(result) then error(result, 0) end
-    say(target, "create", name, ("outcome in doubt (%s); looking whether it was made")
-      :format(result.message))
-    local looked, found = pcall(until_settled, target, look_for, target, name)
-    if not looked then
-      interrupted(result, found, attempt,
-        "it may have been made, and looking for it failed too: %s")
-    end
-    found = found or {}
-    if #found > 1 then
-      local ids = {}
-      for i, c in ipairs(found) do ids[i] = c.id or c.name end
-      result.ids = ids
-      give_up(result, attempt, "unknown_outcome",
-        ("%d connectors of that name exist now (ids %s); one of them may be ours: %%s")
-          :format(#found, table.concat(ids, ", ")))
-    elseif #found == 1 then
-      if matches(found[1].config or {}, wanted) then
-        say(target, "create", name, "it was made; adopted")
-        found[1].target = target
-        return found[1]
-      end
-      error(raw.error(entry.ambiguous and "unknown_outcome" or "exists",
-        entry.ambiguous and "a connector of that name exists with another config: ours, changed "
-          .. "since, or somebody else's"
-        or "a connector of that name exists with another config, made by somebody else meanwhile",
-        { target = target.label, provider = target.provider, verb = "create", connector = name,
-          sent = "maybe", attempts = attempt, id = found[1].id,
-          settled = not entry.ambiguous or nil }), 0)
-    end
-    if same_answer(previous, result) then give_up(result, attempt) end
-    previous = result
-    if attempt == target.attempts then
-      if result.status == 500 then give_up(result, attempt) end
-      give_up(result, attempt, "unknown_outcome", "it could not be seen after %s")
-    end
-    say(target, "create", name, "it was not made; sending it again")
+    say(w, "it was not made; sending it again")
+    made, failure = try_create(w, previous)
+    if made then return made end
   end
 end
 
--- `entry` in the functions below is of write.begin: the options of every exchange
--- that writes, and `ambiguous` when an earlier run may have sent it.
-
 --- Makes the connector once: at most one create of ours takes effect, or the
 --- error is `unknown_outcome` and names it.
-function reconcile.create(entry, target, name, config)
-  local ok, result = pcall(create, target, name, config, entry)
-  local entry = doubts(target, name)
-  if entry and (ok or raw.is_error(result)
-      and (result.kind == "unknown_outcome" or result.kind == "exists")) then
-    entry.expected = entry.expected + 1
+function reconcile.create(w)
+  local ok, result = pcall(create, w)
+  if ok or raw.is_error(result)
+      and (result.kind == "unknown_outcome" or result.kind == "exists") then
+    audit.made(w.target, w.name)
   end
   if ok then return result end
   error(result, 0)
 end
 
---- Writes a config (verb "update" or "put"): sends it again unless the provider
+-- ---- config ----
+
+local CONFIG_UNKNOWN <const> = "whether the config was changed is not known: %s"
+
+-- The connector, if it shows what was sent; nil when it must be sent again. `refused`: the same
+-- 500 came twice, which is final once the config can be seen not to be there.
+local function look_after(w, step, failure, refused)
+  local looked, shown
+  if refused then
+    looked, shown = pcall(until_visible, w, look_for_config, step)
+  else
+    looked, shown = pcall(look_for_config, w, step)
+  end
+  if looked and shown then
+    say(w, "it was ambiguous; the config is there")
+    return shown
+  end
+  if looked and refused then give_up(failure) end
+  if is_cancelled(shown) then interrupted(w, failure, shown, CONFIG_UNKNOWN) end
+end
+
+--- Writes the config by `step` ("update" or "put"): sends it again unless the provider
 --- shows that it has it.
-function reconcile.config(entry, target, verb, at, name, config)
-  local unknown = "whether the config was changed is not known: %s"
-  local wanted, previous
-  if entry.ambiguous then
-    wanted = raw.normalise(config)
-    local shown = look_for_config(target, at, wanted, verb, entry)
+function reconcile.config(w, step)
+  if w.ambiguous then
+    local shown = look_for_config(w, step)
     if shown then
-      say(target, verb, name, "outcome was in doubt; the config is there")
+      say(w, "it was ambiguous; the config is there")
       return shown
     end
   end
-  for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, verb, at, config, entry)
+  local previous
+  while true do
+    local ok, result = pcall(raw.exchange, w.target, step, w.id, w.config, w)
     if ok then return result end
     if not is_ambiguous(result) then
-      if previous then interrupted(previous, result, attempt, unknown) end
+      if previous then interrupted(w, previous, result, CONFIG_UNKNOWN) end
       error(result, 0)
     end
     if is_cancelled(result) then error(result, 0) end
-    wanted = wanted or raw.normalise(config)
-    local looked, shown
-    local refused = same_answer(previous, result) and not has_secret(wanted)
-    if refused then
-      looked, shown = pcall(until_settled, target, look_for_config, target, at, wanted, verb,
-        entry)
-    else
-      looked, shown = pcall(look_for_config, target, at, wanted, verb, entry)
-    end
-    if looked and shown then
-      say(target, verb, name, "outcome was in doubt; the config is there")
-      return shown
-    end
-    if looked and refused then give_up(result, attempt) end
-    if is_cancelled(shown) then interrupted(result, shown, attempt, unknown) end
+    local refused = is_same_response(previous, result) and not has_secret(w.config)
+    local shown = look_after(w, step, result, refused)
+    if shown then return shown end
     previous = result
-    if attempt == target.attempts then give_up(result, attempt, "unknown_outcome", unknown) end
-    say(target, verb, name, "outcome in doubt; sending the same config again")
-    back_off(target, result, attempt, unknown)
+    if write.is_spent(w) then give_up(result, "unknown_outcome", CONFIG_UNKNOWN) end
+    say(w, "it was ambiguous; sending the same config again")
+    back_off(w, result, CONFIG_UNKNOWN)
+  end
+end
+
+-- ---- what is sent again without a look ----
+
+-- Sends the step until it is done, refused or spent. `previous`: an ambiguous failure that came
+-- before; `once`: it must not be sent a second time; `is_done(failure)`: what counts as done after
+-- an ambiguous request.
+local function repeat_request(w, step, unknown, previous, once, is_done)
+  while true do
+    local ok, result = pcall(raw.exchange, w.target, step, w.id, nil, w)
+    if ok then return result end
+    if previous and is_done and is_done(result) then return true end
+    if not is_ambiguous(result) then
+      if previous then interrupted(w, previous, result, unknown) end
+      error(result, 0)
+    end
+    if once or write.is_spent(w) or is_cancelled(result) then
+      give_up(result, "unknown_outcome", unknown)
+    end
+    previous = result
+    say(w, ("it was ambiguous; sending it again (%d sent so far)"):format(w.sends))
+    back_off(w, result, unknown)
   end
 end
 
 --- Restarts: whether one happened cannot be seen afterwards, so it is sent again
 --- (at least once), unless `at_most_once`.
-function reconcile.event(entry, target, verb, at, name, at_most_once)
+function reconcile.event(w, step, at_most_once)
   local unknown = "whether it was restarted is not known: %s"
-  local previous
-  if entry.ambiguous then
-    previous = earlier(target, verb, name)
-    if at_most_once then give_up(previous, 0, "unknown_outcome", unknown) end
-  end
-  for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, verb, at, nil, entry)
-    if ok then return result end
-    if not is_ambiguous(result) then
-      if previous then interrupted(previous, result, attempt, unknown) end
-      error(result, 0)
-    end
-    if at_most_once or attempt == target.attempts or is_cancelled(result) then
-      give_up(result, attempt, "unknown_outcome", unknown)
-    end
-    previous = result
-    say(target, verb, name, ("outcome in doubt; sent again (%d times so far)"):format(attempt))
-    back_off(target, result, attempt, unknown)
-  end
+  local previous = w.ambiguous and earlier(w) or nil
+  if previous and at_most_once then give_up(previous, "unknown_outcome", unknown) end
+  return repeat_request(w, step, unknown, previous, at_most_once)
 end
 
-local function delete(entry, target, at, name)
-  local unknown = "whether it was deleted is not known: %s"
-  local previous = entry.ambiguous and earlier(target, "delete", name) or nil
-  for attempt = 1, target.attempts do
-    local ok, result = pcall(raw.exchange, target, "delete", at, nil, entry)
-    if ok then return result end
-    if previous and raw.is_error(result) and result.kind == "not_found" then return true end
-    if not is_ambiguous(result) then
-      if previous then interrupted(previous, result, attempt, unknown) end
-      error(result, 0)
-    end
-    if attempt == target.attempts or is_cancelled(result) then
-      give_up(result, attempt, "unknown_outcome", unknown)
-    end
-    previous = result
-    say(target, "delete", name, "outcome in doubt; sending it again")
-    back_off(target, result, attempt, unknown)
-  end
+local function is_absent(failure)
+  return raw.is_error(failure) and failure.kind == "not_found"
 end
 
---- Deletes: absent after an attempt that may have worked is deleted.
-function reconcile.delete(entry, target, at, name)
-  local result = delete(entry, target, at, name)
-  local entry = doubts(target, name)
-  if entry and not entry.deleted[at] then
-    entry.deleted[at], entry.expected = true, entry.expected - 1
-  end
+--- Deletes: absent after a request that may have worked is deleted.
+function reconcile.delete(w)
+  local previous = w.ambiguous and earlier(w) or nil
+  local result = repeat_request(w, "delete", "whether it was deleted is not known: %s", previous,
+    false, is_absent)
+  audit.deleted(w.target, w.name, w.id)
   return result
 end
 
-local reached = { pause = "paused", resume = "running", stop = "stopped" }
+-- ---- state ----
 
---- Sets a state (verb "pause", "resume" or "stop"): the engine sends it again by
---- itself, so its last failure may hide that an earlier try was carried out. It does
---- not go on to another server with it: that is done here, once, after a look.
-function reconcile.state(entry, target, verb, at)
-  local ok, result = pcall(raw.exchange, target, verb, at, nil, entry)
+-- True when the state is to be set once more, at another server: at least one is asked besides the
+-- first, else the budget counts.
+local function may_ask_another(w)
+  return w.attempts < 2 or not write.is_spent(w)
+end
+
+-- Where there are several servers: each request may go to another one, after a look. Returns what
+-- the verb returns, or nil and the last failure.
+local function set_state_at_any(w, step, result)
+  local unknown = "whether it was carried out is not known: %s"
+  while raw.is_error(result) and result.is_ambiguous and not is_cancelled(result)
+      and may_ask_another(w) do
+    say(w, ("ambiguous (%s); looking at its state"):format(result.message))
+    local looked, now = pcall(look, w, "status", w.id)
+    if not looked then break end
+    if now.state == raw.verbs[step].state then return true end
+    if w.attempts > 1 then back_off(w, result, unknown) end
+    local ok, response = pcall(raw.exchange, w.target, step, w.id, nil, w)
+    if ok then return response end
+    if not (raw.is_error(response) and response.is_ambiguous) then break end
+    result = response
+  end
+  return nil, result
+end
+
+--- Sets a state (step "pause", "resume" or "stop"), or something else that a repeat sets to the
+--- same: the engine retries it by itself, so its last failure may hide that an earlier request was
+--- carried out. Of several servers it asks one, and this the others.
+function reconcile.state(w, step)
+  local ok, result = pcall(raw.exchange, w.target, step, w.id, nil, w)
   if ok then return result end
-  if target.can.has_failover and raw.is_error(result) and result.is_ambiguous
-      and not is_cancelled(result) then
-    say(target, verb, at, ("outcome in doubt (%s); looking at its state"):format(result.message))
-    local looked, now = pcall(raw.exchange, target, "status", at)
-    if looked and now.state == reached[verb] then return true end
-    if looked then
-      local again, answer = pcall(raw.exchange, target, verb, at, nil, entry)
-      if again then return answer end
-    end
+  if w.target.can.has_failover then
+    local response
+    response, result = set_state_at_any(w, step, result)
+    if response then return response end
   end
   if raw.is_error(result) and result.is_ambiguous then
-    give_up(result, result.attempts, "unknown_outcome",
-      "whether it was carried out is not known: %s")
+    give_up(result, "unknown_outcome", "whether it was carried out is not known: %s")
   end
   error(result, 0)
 end
-
--- The ids by name of connectors in doubt of which there are more than there
--- should be, those left out that this run has deleted.
-local function surplus(target, names)
-  local ids = {}
-  for _, c in ipairs(raw.exchange(target, "list")) do
-    local entry = names[c.name]
-    -- By a name alone nobody can tell what was deleted from what was made after that.
-    if entry and not (target.can.address_by_id and entry.deleted[c.id]) then
-      ids[c.name] = ids[c.name] or {}
-      table.insert(ids[c.name], c.id or c.name)
-    end
-  end
-  for name, found in pairs(ids) do
-    if #found <= names[name].expected then ids[name] = nil end
-  end
-  return ids
-end
-
--- The same, for what a list shows for longer than it may show what was deleted.
-local function lasting_surplus(target, names)
-  local ids = surplus(target, names)
-  if not next(ids) then return ids end
-  raw.sleep(target.settle)
-  return surplus(target, names)
-end
-
--- Seconds that the audit of one target may take: a server that is gone by then is not
--- waited for as a write is.
-local AUDIT_TIME = 60
-
-local function within(seconds, f, ...)
-  local task = raw.spawn(f, ...)
-  local guard = raw.spawn(function()
-    raw.sleep(seconds)
-    raw.cancel(task)
-  end)
-  local results = table.pack(raw.join(task))
-  raw.cancel(guard)
-  raw.join(guard)
-  return table.unpack(results, 1, 2)
-end
-
---- At the end of a run: one list per target with creates that were in doubt. More
---- of a name than there should be were made by a slow server after all; it is said,
---- nothing is deleted. Returns for how many names that is so.
-function reconcile.audit()
-  local doubles, targets = 0, {}
-  for target in pairs(doubtful) do targets[#targets + 1] = target end
-  table.sort(targets, function(a, b) return a.label < b.label end)
-  for _, target in ipairs(targets) do
-    local names = doubtful[target]
-    local ok, ids = within(AUDIT_TIME + target.settle, lasting_surplus, target, names)
-    if not ok then
-      doubles = doubles + 1
-      raw.log("error", ("the creates on %s that were in doubt could not be audited: %s")
-        :format(target.label, tostring(ids)))
-    else
-      for name, found in pairs(ids) do
-        doubles = doubles + 1
-        raw.log("error", ("%s named '%s' %s on %s (ids %s): one was made by a request that "
-          .. "seemed lost"):format(#found == 1 and "a connector" or #found .. " connectors", name,
-          #found == 1 and "exists" or "exist", target.label, table.concat(found, ", ")))
-      end
-    end
-  end
-  doubtful = {}
-  return doubles
-end
-
-raw.at_end("audit", reconcile.audit)
 
 return reconcile

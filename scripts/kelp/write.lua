@@ -1,6 +1,23 @@
--- write: the one way by which connectors are changed. An intent is in the journal before anything
--- is sent and its outcome before the script sees it; what an earlier run has done is not done
--- again; under --plan nothing is sent at all.
+-- write: one change to a connector as one value, and the order in which it is carried out: the
+-- intent is in the journal before anything is sent, the outcome before the script sees it; what an
+-- earlier run has done is not done again; under --plan nothing is sent at all.
+--
+-- A write is made by write.new and nowhere else. The verbs (verbs/*.lua) fill in what is sent, and
+-- hand it to plan, journal, exchange and reconciliation. Its fields:
+--   target, verb, name  what the script asked for; `verb` is the one that errors name
+--   request             what is recorded of it and compared by a resumed run: a table, or nil
+--   key                 what the journal calls it; nil when nothing is recorded
+--   id                  what requests address the connector by: its name, or the provider's id
+--   config              the config to send, normalised; nil when there is none
+--   members, task       further parts of the request (call.h)
+--   keep_masked         masks in `config` are meant
+--   pre_image           the connector as it was, as far as known, or nil
+--   ambiguous, found    an earlier run may have sent it; what the journal has of that
+--   op                  the operation's number in the journal, once the intent is there
+--   attempts, sends, began   the budget that is used: failed requests that count, all requests,
+--                       and when the first was submitted (raw.now()). raw.exchange starts from
+--                       them and sets them; nil before the first failure
+-- C reads the fields op, verb, members, task, keep_masked, attempts, sends and began.
 
 local raw = require "kelp.raw"
 local settings = require "kelp.settings"
@@ -29,8 +46,8 @@ local function record_of(found, target)
 end
 
 -- The keys in which two recorded requests differ, for a message.
-local function changed_keys(before, now)
-  local a, b, keys = before and raw.json.decode(before) or {}, now or {}, {}
+local function changed_keys(earlier, now)
+  local a, b, keys = earlier and raw.json.decode(earlier) or {}, now or {}, {}
   for key, value in pairs(a) do
     local other = b[key]
     if type(value) ~= "table" and value ~= other and tostring(value) ~= tostring(other) then
@@ -44,40 +61,43 @@ local function changed_keys(before, now)
   return #keys > 0 and (" (%s)"):format(table.concat(keys, ", ")) or ""
 end
 
-local function refuse_difference(target, verb, name, found, request)
-  error(raw.error("journal", ("the run that is gone on with asked for this with a different "
-    .. "content%s; nothing was sent. Go on with the script as it was then, or start a new run "
-    .. "(without --resume) once this one is settled"):format(changed_keys(found.request, request)),
-    { target = target.label, provider = target.provider, verb = verb, connector = name,
-      sent = "no" }), 0)
+local function refuse(w, message)
+  error(raw.error("journal", message, { target = w.target.label, provider = w.target.provider,
+    verb = w.verb, connector = w.name, sent = "no" }), 0)
 end
 
---- Before a write: an entry for carry_out, and the recorded result when an earlier run has done
---- it. `request` is a table of what is asked for, or nil; `key` what the script calls it, or nil.
-function write.begin(target, verb, name, request, key)
-  if undoing then return { as = verb, op = undoing.op, ambiguous = undoing.ambiguous } end
-  if plan then return { target = target, verb = verb, name = name, request = request } end
-  local text, found = raw.journal_find(target, verb, name, key, request)
-  if not text then return { as = verb } end
-  local entry = { as = verb, key = text, target = target, verb = verb, name = name, request = request }
-  if not found then return entry end
+-- Takes in what the resumed run has of the write. Returns the recorded result if it is done.
+local function take_up(w, found)
   if found.differs and found.state ~= "refused" and found.state ~= "planned" then
-    refuse_difference(target, verb, name, found, request)
+    refuse(w, ("the resumed run asked for this with a different content%s; nothing was sent. "
+      .. "Resume it with the script as it was then, or start a new run (without --resume) once "
+      .. "its ambiguous writes are reconciled"):format(changed_keys(found.request, w.request)))
   end
-  if found.state == "done" then return entry, record_of(found, target) end
+  if found.state == "done" then return record_of(found, w.target) end
   if found.state == "intent" or found.state == "unknown" then
-    entry.ambiguous, entry.found = true, found
+    w.ambiguous, w.found = true, found
   elseif found.state:find "^und" then
-    error(raw.error("journal", "it was undone; start a new run to do it again",
-      { target = target.label, provider = target.provider, verb = verb, connector = name,
-        sent = "no" }), 0)
+    refuse(w, "it was undone; start a new run to do it again")
   end
-  return entry
+end
+
+--- A write: see above. `key` is the script's own name for it, or nil. Also returns the recorded
+--- result when an earlier run has done it.
+function write.new(target, verb, name, request, key)
+  local w = { target = target, verb = verb, name = name, id = name, request = request }
+  if undoing then
+    w.op, w.ambiguous = undoing.op, undoing.ambiguous
+    return w
+  end
+  if plan then return w end
+  local found
+  w.key, found = raw.journal_find(target, verb, name, key, request)
+  return w, found and take_up(w, found)
 end
 
 -- What is known of a write that has failed.
-local function state_of(entry, failure)
-  if not entry.ambiguous and raw.journal_sent(entry.op) == 0 then return "refused" end
+local function state_of(w, failure)
+  if not w.ambiguous and raw.journal_sent(w.op) == 0 then return "refused" end
   if raw.is_error(failure) and failure.settled then return "refused" end
   if not raw.is_error(failure) or failure.kind == "unknown_outcome" or failure.sent == "maybe"
       or failure.is_ambiguous then
@@ -88,29 +108,34 @@ local function state_of(entry, failure)
     and "refused" or "unknown"
 end
 
---- Calls send(entry, …), which passes `entry` as the options of its exchanges, between the record
---- of the intent and that of the outcome. `before`: the connector as it was, or nil.
-function write.carry_out(entry, before, send, ...)
-  if plan and entry.verb then return plan.note(entry, before) end
-  if not entry.key then return send(entry, ...) end
-  entry.op = raw.journal_intend(entry.key, entry.target, entry.verb, entry.name, entry.request,
-    before)
-  local ok, result = pcall(send, entry, ...)
+--- Calls send(w, …) between the record of the intent and that of the outcome.
+function write.carry_out(w, send, ...)
+  if plan and not undoing then return plan.note(w) end
+  if not w.key then return send(w, ...) end
+  w.op = raw.journal_intend(w.key, w.target, w.verb, w.name, w.request, w.pre_image)
+  local ok, result = pcall(send, w, ...)
   if ok then
-    raw.journal_end(entry.op, "done", result, nil, entry.request, entry.key)
+    raw.journal_end(w.op, "done", result, nil, w.request, w.key)
     return result
   end
-  raw.journal_end(entry.op, state_of(entry, result), nil, tostring(result), nil, entry.key)
+  raw.journal_end(w.op, state_of(w, result), nil, tostring(result), nil, w.key)
   error(result, 0)
 end
 
---- True when an earlier run is gone on with.
+--- True when another request of the write would be more than its attempts, or after its deadline.
+function write.is_spent(w)
+  local target = w.target
+  return (w.attempts or 0) >= target.attempts
+    or w.began ~= nil and raw.now() - w.began >= target.deadline
+end
+
+--- True when an earlier run is resumed.
 function write.resumed()
   return settings.resumed == true
 end
 
 --- True when what was there before a write should be looked up for the record.
-function write.wants_before()
+function write.wants_pre_image()
   return not undoing and (plan ~= nil or raw.journal_records())
 end
 

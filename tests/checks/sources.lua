@@ -101,7 +101,7 @@ local function includes_go_down(files, bad)
     local own = in_program(file) and file.path ~= "runtime/main.c" and storey_of(file.path)
     for _, name in ipairs(own and file.includes or {}) do
       local other = included(paths, name)
-      local theirs = other and storey_of(other.path)
+      local theirs = other and other.code and storey_of(other.path) -- a table (.def) has none
       if theirs and theirs > own then bad(file.path, "includes " .. other.path) end
     end
   end

@@ -33,7 +33,7 @@ local function differences(one, other)
 end
 
 function TestDifferential:test_the_model_does_as_the_worker_does()
-  local simulated = kelp.connect { url = self.sim.connect, settle = 0.2 }
+  local simulated = kelp.connect { url = self.sim.connect, visibility_delay = 0.2 }
   ground.clear(simulated)
   local folder = ground.folder .. "/files"
   local real = script(self.worker, folder)

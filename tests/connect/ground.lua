@@ -31,13 +31,13 @@ function ground.gateway(which, changes)
   return kelp.confluent(with({
     base_url = "https://localhost:" .. given("GATEWAY_" .. which:upper()),
     environment = "env-real", cluster = "lkc-real", ca_file = ground.folder .. "/ca.pem",
-    api_key = given "GATEWAY_USER", api_secret = given "GATEWAY_PASSWORD", settle = 0.2,
+    api_key = given "GATEWAY_USER", api_secret = given "GATEWAY_PASSWORD", visibility_delay = 0.2,
   }, changes))
 end
 
 -- The worker itself.
 function ground.connect(changes)
-  return kelp.connect(with({ url = ground.workers[1], settle = 0.2 }, changes))
+  return kelp.connect(with({ url = ground.workers[1], visibility_delay = 0.2 }, changes))
 end
 
 -- Where nobody listens: the kernel's port of a server that has ended.

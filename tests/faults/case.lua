@@ -31,7 +31,7 @@ local function calls_of(c)
 end
 
 local function target_of(c, base_url)
-  local target = { base_url = base_url, settle = 0.1, timeout = 5, connect_timeout = 5,
+  local target = { base_url = base_url, visibility_delay = 0.1, timeout = 5, connect_timeout = 5,
                    deadline = 60 }
   if c.provider == "confluent" then
     target.environment, target.cluster = "env-sim", "lkc-sim"

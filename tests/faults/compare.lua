@@ -38,7 +38,7 @@ end
 local run = {}
 
 run["kelp"] = function(provider, base_url, name)
-  local target = { base_url = base_url, settle = 0.1, timeout = 10 }
+  local target = { base_url = base_url, visibility_delay = 0.1, timeout = 10 }
   if provider == "confluent" then
     target.environment, target.cluster = "env-sim", "lkc-sim"
   else

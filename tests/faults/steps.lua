@@ -17,7 +17,7 @@ Steps.__index = Steps
 local BEGINNING = [[local kelp = require "kelp"; local raw = require "kelp.raw"; ]]
   .. [[local function pid() ]]
   .. [[io.stderr:write("pid ", io.open("/proc/self/stat"):read "n", "\n") end; ]]
-  .. [[local target = kelp.%s { %s settle = 0.1, backoff = 0.01, longest_backoff = 0.05, %s }; ]]
+  .. [[local target = kelp.%s { %s visibility_delay = 0.1, backoff = 0.01, longest_backoff = 0.05, %s }; ]]
   .. [[local config = { ["connector.class"] = "%s", ["kafka.auth.mode"] = "SERVICE_ACCOUNT", ]]
   .. [[["kafka.service.account.id"] = "sa-sim001", topics = "a", ["tasks.max"] = 1, ]]
   .. [[["aws.secret.access.key"] = kelp.secret "SINK_SECRET" }; ]]

@@ -54,7 +54,7 @@ function jobs.new(provider, at, options)
   end
   job.world = world(provider, old)
   job.marker = tostring(options.marker)
-  local target = { settle = options.settle or 0.1, backoff = 0.01, longest_backoff = 0.05,
+  local target = { visibility_delay = options.visibility_delay or 0.1, backoff = 0.01, longest_backoff = 0.05,
                    timeout = 20 }
   if provider == "confluent" then
     target.environment, target.cluster = "env-sim", "lkc-sim"

@@ -42,7 +42,7 @@ fi
 
 "$kelp" "$here/sweep.lua" >"$FAULTS_FOLDER/parts" || exit 2
 [ $# -eq 0 ] || printf '%s\n' "$@" >"$FAULTS_FOLDER/parts"
-# Mostly it waits: for the disk, and for what is in doubt to settle.
+# Mostly it waits: for the disk, and for what is ambiguous to show.
 xargs -P "${KILL_PARALLEL:-8}" -n 1 "$kelp" "$here/sweep.lua" <"$FAULTS_FOLDER/parts"
 
 passed=0 failed=0 kills=0 resumed=0

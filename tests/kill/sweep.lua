@@ -24,13 +24,13 @@ local job_script = here .. "/job.lua"
 -- ---- the parts ----
 
 local mutants = {
-  forgets = { file = "kelp/write.lua", what = "a write in doubt is taken for one never begun",
+  forgets = { file = "kelp/write.lua", what = "an ambiguous write is taken for one never begun",
     from = 'if found.state == "intent" or found.state == "unknown" then', to = "if false then" },
-  blind = { file = "kelp/reconcile.lua", what = "a create in doubt is sent again without a look",
-    from = "local looked, found = pcall(until_settled, target, look_for, target, name)",
+  blind = { file = "kelp/reconcile.lua", what = "an ambiguous create is sent again without a look",
+    from = "local looked, found = pcall(until_visible, w, look_for)",
     to = "local looked, found = true, nil" },
   hasty = { file = "kelp/reconcile.lua", what = "what a list does not show at once is not there",
-    from = "if n > 1 then raw.sleep(n == 2 and target.settle or target.settle / 2) end",
+    from = "if n > 1 then raw.sleep(n == 2 and delay or delay / 2) end",
     to = "if n > 1 then return nil end" },
 }
 
@@ -59,13 +59,13 @@ for _, provider in ipairs { "confluent", "upstash" } do
     chained = true, jobs = pick(10, 1, 1), step = 300, simulator = "--faults drop=0.02",
     tries = 4 })
   part("lag-" .. provider, { provider = provider, how = "chain", size = chained_size, step = 300,
-    jobs = pick(10, 1, 1), simulator = "--lag 0.2", settle = 0.4 })
+    jobs = pick(10, 1, 1), simulator = "--lag 0.2", visibility_delay = 0.4 })
 end
 -- A sample is for those who look at what kelp leaves behind; a mutant is not kelp.
 for name in pairs(sample and {} or mutants) do
   part("mutant-" .. name, { provider = "upstash", how = "each", size = 6, chained = name ~= "hasty",
     concurrency = 2, stride = 3, again = 0, mutant = mutants[name],
-    simulator = name == "hasty" and "--lag 0.2" or nil, settle = name == "hasty" and 0.4 or nil })
+    simulator = name == "hasty" and "--lag 0.2" or nil, visibility_delay = name == "hasty" and 0.4 or nil })
 end
 if all then
   -- As it is told above: every point of a job of 200.
@@ -89,7 +89,7 @@ function Sweep:new_job()
   local p = self.part
   self.number = self.number + 1
   local job = jobs.new(p.provider, self.at, { size = p.size, chained = p.chained,
-    concurrency = p.concurrency, settle = p.settle, marker = 1000 + self.number })
+    concurrency = p.concurrency, visibility_delay = p.visibility_delay, marker = 1000 + self.number })
   job.tries = p.tries
   jobs.begin(self.at, job)
   return job

@@ -409,6 +409,53 @@ function TestConnect:test_two_conflicts()
   lu.assertEquals(#server:asked(), 7)
 end
 
+local function count_of(server, line)
+  local n = 0
+  for _, asked in ipairs(lines(server)) do
+    if asked == line then n = n + 1 end
+  end
+  return n
+end
+
+-- Replies to requests that stay ambiguous, each with the looks that follow it.
+local function never_done(n, ...)
+  local replies = {}
+  for _ = 1, n do
+    replies[#replies + 1] = { status = 502, body = "bad gateway" }
+    for _, one in ipairs { ... } do replies[#replies + 1] = one end
+  end
+  return replies
+end
+
+function TestConnect:test_all_requests_of_a_write_are_as_many_as_its_attempts()
+  local running = reply(200, { name = "a", connector = { state = "RUNNING", worker_id = "w" },
+                               tasks = kelp.json.array {}, type = "sink" })
+  local server = support.scripted(never_done(20, running))
+  local target = server:connect_target { url = { server.connect, server.connect }, attempts = 4,
+    deadline = 60, backoff = 0.001, longest_backoff = 0.001 }
+  local problem = support.raises("unknown_outcome", target.pause, target, "a")
+  lu.assertEquals(count_of(server, "PUT /connectors/a/pause"), 4)
+  lu.assertEquals(problem.attempts, 4)
+  server = support.scripted(never_done(20, refusal(404, "no"), refusal(404, "no"),
+    refusal(404, "no"), refusal(404, "no")))
+  target = server:connect_target { attempts = 3, deadline = 60 }
+  support.raises("unknown_outcome", target.create, target, "a", sink())
+  lu.assertEquals(count_of(server, "POST /connectors"), 3)
+  support.scripted { reply(200, {}) }
+  require "kelp.reconcile".audit()
+end
+
+function TestConnect:test_the_deadline_is_that_of_the_whole_write()
+  local absent = refusal(404, "no")
+  local server = support.scripted(never_done(20, absent, absent, absent, absent))
+  local target = server:connect_target { attempts = 4, deadline = 1, visibility_delay = 0.6,
+    url = server.connect }
+  support.raises("unknown_outcome", target.create, target, "a", sink())
+  lu.assertEquals(count_of(server, "POST /connectors"), 1)
+  support.scripted { reply(200, {}) }
+  require "kelp.reconcile".audit()
+end
+
 function TestConnect:test_a_request_whose_time_was_up_may_have_been_carried_out()
   local late = refusal(500, "Request timed out. The worker is currently ensuring membership in the "
     .. "cluster, which began at 2026-01-01T00:00:00Z")

@@ -201,7 +201,7 @@ function TestConfluentOffsets:test_a_lost_answer_is_looked_for_and_not_sent_agai
   local lost = { status = 502, body = "bad gateway" }
   local server = support.scripted { none, lost, request_status "PENDING",
                                     request_status "APPLIED" }
-  local target = server:confluent_target { attempts = 4, deadline = 60, settle = 0.01 }
+  local target = server:confluent_target { attempts = 4, deadline = 60, visibility_delay = 0.01 }
   target:alter_offsets("a", wanted, fast)
   local posts = 0
   for _, line in ipairs(lines(server)) do
@@ -212,7 +212,7 @@ function TestConfluentOffsets:test_a_lost_answer_is_looked_for_and_not_sent_agai
   local old = request_status "APPLIED"
   server = support.scripted { old, lost, old, old, reply(202, "{}"),
     request_status("APPLIED", { requested_at = "2026-01-01T01:00:00Z" }) }
-  server:confluent_target { attempts = 4, deadline = 60, settle = 0.01 }:alter_offsets("a", wanted,
+  server:confluent_target { attempts = 4, deadline = 60, visibility_delay = 0.01 }:alter_offsets("a", wanted,
     fast)
   posts = 0
   for _, line in ipairs(lines(server)) do

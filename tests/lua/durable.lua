@@ -7,8 +7,8 @@ local support = require "support"
 local CLUSTER = support.upstash_cluster
 local HEAD = [[
 local kelp = require "kelp"
-local cloud = kelp.confluent { environment = "env-sim", cluster = "lkc-sim", settle = 0.05 }
-local old = kelp.upstash { cluster = "]] .. CLUSTER .. [[", settle = 0.05 }
+local cloud = kelp.confluent { environment = "env-sim", cluster = "lkc-sim", visibility_delay = 0.05 }
+local old = kelp.upstash { cluster = "]] .. CLUSTER .. [[", visibility_delay = 0.05 }
 local function datagen(n)
   return { ["connector.class"] = "DatagenSource", ["kafka.topic"] = "t" .. (n or ""),
            quickstart = "ORDERS", ["output.data.format"] = "JSON", ["tasks.max"] = 1,
@@ -518,7 +518,7 @@ function TestUndo:test_what_somebody_else_changed_is_left_alone()
   local result = ends(b:kelp("undo", "last"), 1)
   lu.assertStrContains(result.err, "its config was changed since: tasks.max")
   lu.assertEquals(b:effects(), { "resume inventory-cdc" })
-  lu.assertStrContains(result.out, "1 taken back, 2 not taken back, 0 failed")
+  lu.assertStrContains(result.out, "1 undone, 2 not undone, 0 failed")
 end
 
 function TestUndo:test_only_our_own_is_deleted()
@@ -553,6 +553,29 @@ function TestUndo:test_the_journal_does_not_say_where_credentials_go()
   lu.assertStrContains(result.err, b.sim.confluent)
   lu.assertStrContains(result.err, "nothing was sent")
   for key in pairs(other.sim:requests()) do lu.assertStrContains(key, "_simulator") end
+end
+
+-- The two places below have the same label.
+function TestUndo:test_places_are_told_apart_by_their_options()
+  local b = bench()
+  local made = b:run [[
+    for _, options in ipairs { { environment = "e/1", cluster = "c" },
+                               { environment = "e", cluster = "1/c" } } do
+      local target = kelp.confluent(options)
+      assert(target.label == "confluent e/1/c")
+      print(require "kelp.raw".place(target))
+      print(pcall(target.create, target, "x", datagen()))
+    end
+  ]]
+  local first, second = made.out:match '(%b{})\n.-(%b{})\n'
+  lu.assertNotEquals(first, second)
+  lu.assertEquals(kelp.json.decode(second).options,
+    { { name = "environment", value = "e" }, { name = "cluster", value = "1/c" } })
+  local shown = kelp.json.decode(ends(b:kelp("--output", "json", "runs", "show", "last"), 0).out)
+  local keys = {}
+  for i, op in ipairs(shown.operations) do keys[i] = op.key end
+  lu.assertEquals(keys, { "create x on confluent e%2F1/c at " .. b.sim.confluent,
+    "create x on confluent e/1%2Fc at " .. b.sim.confluent })
 end
 
 function TestUndo:test_only_some()

@@ -23,7 +23,7 @@ function TestRuns:script(text, options)
   local path = support.write(support.path "job.lua", ([[
     local kelp = require "kelp"
     local target = kelp.confluent { base_url = %q, environment = "env-sim", cluster = "lkc-sim",
-      api_key = "NOTAREALKEY00002", api_secret = "not-a-real-api-secret", settle = 0.05 }
+      api_key = "NOTAREALKEY00002", api_secret = "not-a-real-api-secret", visibility_delay = 0.05 }
     local config = { ["connector.class"] = "S3_SINK", ["kafka.auth.mode"] = "KAFKA_API_KEY",
       ["kafka.api.key"] = "k", ["kafka.api.secret"] = kelp.secret "RUNS_SECRET",
       ["s3.bucket.name"] = "b", topics = "orders", ["time.interval"] = "HOURLY",
@@ -196,8 +196,11 @@ function TestRuns:test_show_tells_each_write_and_no_secret()
   lu.assertEquals({ create.op, create.verb, create.state, create.connector },
     { 1, "create", "done", "runs-a" })
   lu.assertEquals({ update.verb, pause.verb, pause.state }, { "update", "pause", "done" })
-  lu.assertStrContains(create.where, "confluent env-sim/lkc-sim")
-  lu.assertStrMatches(create.place, ".*job%.lua:%d+")
+  lu.assertStrContains(create.target, "confluent env-sim/lkc-sim")
+  lu.assertEquals(create.place, { provider = "confluent", base_url = self.sim.confluent,
+    options = { { name = "environment", value = "env-sim" },
+                { name = "cluster", value = "lkc-sim" } } })
+  lu.assertStrMatches(create.location, ".*job%.lua:%d+")
   lu.assertTrue(create.ended >= create.intended and create.intended >= run.started)
   lu.assertEquals(create.request["kafka.api.secret"], { ["$secret"] = "RUNS_SECRET" })
   lu.assertEquals(create.request["flush.size"], "1000")
@@ -260,10 +263,10 @@ function TestRuns:test_show_tells_all_that_was_before_an_update()
   local hidden = { ["$hidden"] = true }
   local asked = { ["connector.class"] = "com.mongodb.kafka.connect.MongoSourceConnector",
     database = "shop", collection = "items", pipeline = "[]", ["connection.uri"] = hidden }
-  lu.assertEquals(shown[3].before.config, asked)
+  lu.assertEquals(shown[3].pre_image.config, asked)
   lu.assertEquals(shown[3].request, asked)
   asked.collection, asked.pipeline = "orders", nil
-  lu.assertEquals(shown[2].before.config, asked)
+  lu.assertEquals(shown[2].pre_image.config, asked)
 end
 
 function TestRuns:test_show_tells_why_a_write_failed()

@@ -183,7 +183,7 @@ outer()
   lu.assertStrContains(err, "stack traceback:")
   lu.assertStrContains(err, path .. ":3: in upvalue 'inner'")
   lu.assertStrContains(err, path .. ":6: in local 'outer'")
-  lu.assertStrContains(err, "builtin/kelp/operation.lua:")
+  lu.assertStrContains(err, "builtin/kelp/verbs/read.lua:")
 end
 
 function TestTraceback:test_misuse_names_the_line_of_the_script()

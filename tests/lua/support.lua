@@ -231,10 +231,10 @@ end
 -- about a credential must not hold the next test back, so that each has its own.
 local credentials = 0
 local function complete(self, options, changes, user)
-  options.settle = 0.05 -- how long a write that is in doubt may take to show
+  options.visibility_delay = 0.05 -- how long an ambiguous write may take to show
   if self.scripted then
     credentials = credentials + 1
-    options.attempts, options.deadline, options.settle = 1, 1, 0
+    options.attempts, options.deadline, options.visibility_delay = 1, 1, 0
     options[user] = ("user-%d"):format(credentials)
   end
   for key, value in pairs(changes or {}) do options[key] = value end

@@ -22,7 +22,7 @@ local credentials = {
 local targets = {}
 for _, provider in ipairs(job.providers) do
   local options = credentials[provider]
-  for _, name in ipairs { "settle", "timeout", "connect_timeout", "attempts", "concurrency" } do
+  for _, name in ipairs { "visibility_delay", "timeout", "connect_timeout", "attempts", "concurrency" } do
     options[name] = job.target[name]
   end
   targets[provider] = kelp[provider](options)

@@ -70,7 +70,7 @@ end
 -- can only be missed when it shows later than settling lasts.
 local function refused_late(run, op)
   return op.kind == "server" and op.http == 500
-    and run.plan.delay > 2 * run.plan.target.settle
+    and run.plan.delay > 2 * run.plan.target.visibility_delay
 end
 
 -- The way there has made a copy of the request, and the reply to the copy, a 429, is the one that
@@ -128,7 +128,7 @@ local function check_creates(run, by_key, say)
   for _, op in ipairs(run.record.ops) do
     if op.status == "unknown" then unknown[op.target .. " " .. op.name] = true end
   end
-  local late = run.plan.delay > 2 * run.plan.target.settle
+  local late = run.plan.delay > 2 * run.plan.target.visibility_delay
   for key, list in pairs(by_key) do
     local created = 0
     for _, e in ipairs(list) do

@@ -133,19 +133,19 @@ local classes = {
   { name = "throttle", weight = 4, function(p)
     p.world.faults.rates[pick { "429", "429:1", "429:3", "rebalance" }] = between(0.05, 0.4)
   end },
-  { name = "lag", weight = 8, function(p) p.world.lag = between(0, 3 * p.target.settle) end },
+  { name = "lag", weight = 8, function(p) p.world.lag = between(0, 3 * p.target.visibility_delay) end },
   { name = "doubt", weight = 12, function(p)
     local rates = p.world.faults.rates
     for _ = 1, random(1, 3) do
       rates[pick { "write/drop", "write/500+", "write/504+", "write/cut", "write/garbage" }]
         = between(0.05, 0.3)
     end
-    p.world.lag = between(0, 1.9 * p.target.settle)
+    p.world.lag = between(0, 1.9 * p.target.visibility_delay)
   end },
   { name = "storm", weight = 30, function(p) p.world.faults.rates = storm(5) end },
   { name = "hurricane", weight = 20, function(p)
     p.world.faults.rates = storm(9)
-    p.world.lag = between(0, 2.5 * p.target.settle)
+    p.world.lag = between(0, 2.5 * p.target.visibility_delay)
     p.world.rate = chance(0.3) and random(5, 50) or 0
     p.weather.slow, p.weather.slowest = between(0, 0.1), between(1, 100)
     p.weather.twice = between(0, 0.2)
@@ -178,10 +178,10 @@ local drivers = { "each", "each", "each", "each", "iterator", "map", "sequential
 
 function plan.of(seed)
   math.randomseed(seed)
-  local settle = pick { 2, 5, 10 }
+  local visibility_delay = pick { 2, 5, 10 }
   local p = {
     seed = seed,
-    target = { settle = settle, timeout = pick { 5, 20, 60 }, connect_timeout = 5,
+    target = { visibility_delay = visibility_delay, timeout = pick { 5, 20, 60 }, connect_timeout = 5,
                attempts = pick { 2, 4, 4, 4, 6 }, concurrency = pick { 1, 4, 16, 32 } },
     world = { seed = seed, now = 1000, epoch = 1767225600 - 1000, lag = 0, rate = 0,
               provisioning = pick { 0, 0, 2, 20 }, faults = { rates = {} } },

@@ -197,7 +197,8 @@ static void expect_body_with(lua_State *L, const struct provider *p, enum verb v
     buffer_init(&written, 4096);
     buffer_init(&out, 4096);
     assert_int_equal(luaL_dostring(L, config), LUA_OK);
-    config_write(L, -1, p->by_id ? NULL : name, false, &written);
+    const struct config_format format = {.name = p->by_id ? NULL : name};
+    config_write(L, -1, &format, &written);
     struct call call = {.verb = verb, .name = name, .connector = name, .config = &written,
                         .members = more != NULL ? &members : NULL};
     call.places[0] = "7568431c-88d5-4409-a808-2167f22a7133";

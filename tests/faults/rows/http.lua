@@ -66,13 +66,13 @@ return {
   } },
 
   { row = "H6", what = "504 at once, done later", cases = {
-    { case = "within settle", on = both, target = { settle = 1 },
+    { case = "within the visibility delay", on = both, target = { visibility_delay = 1 },
       faults = { create("later 0.4", "answer 504 Gateway Timeout", "send") }, expect = made },
-    { case = "later than settle, and names are unique",
+    { case = "later than the visibility delay, and names are unique",
       calls = { { "create" }, { "sleep", 1.2 }, { "list" } },
       faults = { create("later 1", "answer 504 Gateway Timeout", "send") },
       expect = { posts = 2, effects = { create = 1 } } },
-    { case = "later than settle, and they are not", on = "upstash",
+    { case = "later than the visibility delay, and they are not", on = "upstash",
       calls = { { "create" }, { "await_count", "faulty", 2 } },
       faults = { create("later 1", "answer 504 Gateway Timeout", "send") },
       expect = { exit = 4, posts = 2, most = 2, says = "2 connectors named 'faulty'" } },

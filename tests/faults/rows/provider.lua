@@ -62,8 +62,8 @@ return {
   } },
 
   { row = "P2", what = "what was made shows late", cases = {
-    { case = "within settle", faults = { create("forward", "rst"), hidden(2) }, expect = made },
-    { case = "within settle", on = "upstash", faults = { create("forward", "rst"),
+    { case = "within the visibility delay", faults = { create("forward", "rst"), hidden(2) }, expect = made },
+    { case = "within the visibility delay", on = "upstash", faults = { create("forward", "rst"),
         { "GET", "/connectors/", skip = 1, times = 2, "answer 200 OK", "body []", "send" } },
       expect = made },
     { case = "later, and names are unique", faults = { create("forward", "rst"), hidden(4) },

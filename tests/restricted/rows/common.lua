@@ -4,8 +4,8 @@ local common = {}
 -- The beginning of a script: targets on the simulator.
 common.TARGETS = [[
 local kelp = require "kelp"
-local confluent = kelp.confluent { environment = "env-sim", cluster = "lkc-sim", settle = 0.1 }
-local upstash = kelp.upstash { cluster = "7568431c-88d5-4409-a808-2167f22a7133", settle = 0.1 }
+local confluent = kelp.confluent { environment = "env-sim", cluster = "lkc-sim", visibility_delay = 0.1 }
+local upstash = kelp.upstash { cluster = "7568431c-88d5-4409-a808-2167f22a7133", visibility_delay = 0.1 }
 ]]
 
 -- The same places in a manifest.

@@ -1,0 +1,234 @@
+-- preparation: what every verb does before it sends anything: names, options and values are
+-- checked, the connector is found, and what must not be sent is refused. It is the same under
+-- --plan, so that a plan refuses what the run would refuse.
+
+local raw = require "kelp.raw"
+local write = require "kelp.write"
+local settings = require "kelp.settings"
+
+local preparation = {}
+
+-- Under --plan, what the script's writes would have made is seen by its reads.
+local read = settings.plan and require("kelp.plan").read or raw.exchange
+preparation.read = read
+
+--- Raises an error object before anything has been sent.
+function preparation.refuse(target, kind, verb, name, message, fields)
+  fields = fields or {}
+  fields.target, fields.provider = target.label, target.provider
+  fields.verb, fields.connector, fields.sent = verb, name, "no"
+  error(raw.error(kind, message, fields), 0)
+end
+local refuse = preparation.refuse
+
+--- Raises `unsupported` unless the target has that verb.
+function preparation.need(target, verb, name)
+  if not target.can[verb] then
+    refuse(target, "unsupported", verb, name, ("kelp does not offer %s there"):format(verb))
+  end
+end
+
+-- ---- arguments ----
+
+--- The options of a verb, {} for nil. `known`: a set of names. `key`, a script's name for the
+--- write by which a resumed run knows it again, must be a string.
+function preparation.check_options(verb, options, known)
+  if options == nil then return {} end
+  if type(options) ~= "table" then
+    raw.misuse(("%s: a table of options expected, got %s"):format(verb, type(options)))
+  end
+  for name in pairs(options) do
+    if not known[name] then raw.misuse(("%s: unknown option '%s'"):format(verb, tostring(name))) end
+  end
+  local key = options.key
+  if key ~= nil and (type(key) ~= "string" or key == "") then
+    raw.misuse(("%s: key must be a string"):format(verb))
+  end
+  return options
+end
+
+function preparation.check_config(verb, config)
+  if type(config) ~= "table" or raw.is_connector(config) then
+    raw.misuse(("%s: a config table expected, got %s"):format(
+      verb, raw.is_connector(config) and "a connector" or type(config)))
+  end
+end
+
+--- The name in a connector argument: a name, or a connector that a verb returned.
+function preparation.name_of(verb, connector)
+  local name = connector
+  if raw.is_connector(connector) then name = connector.name end
+  if type(name) ~= "string" then
+    raw.misuse(("%s: a connector's name expected, got %s"):format(verb, type(connector)))
+  end
+  raw.check_name(name)
+  return name
+end
+local name_of = preparation.name_of
+
+--- The keys of a set, sorted.
+function preparation.sorted_keys(set)
+  local keys = {}
+  for key in pairs(set) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+-- ---- configs ----
+
+local function refuse_masks(target, verb, name, config)
+  local masked = {}
+  for key, value in pairs(config) do
+    if raw.is_mask(value) then masked[key] = true end
+  end
+  local keys = preparation.sorted_keys(masked)
+  refuse(target, "masked", verb, name, ("these values are masks that the provider shows in place "
+    .. "of secrets; supply them: %s"):format(table.concat(keys, ", ")), { keys = keys })
+end
+
+-- Calls make(…), an error of which says which connector it was for; refuses masks unless they are
+-- to be kept.
+local function checked(target, verb, name, keep_masked, make, ...)
+  local ok, result, has_mask, has_null = pcall(make, ...)
+  if not ok then
+    if raw.is_error(result) then
+      result.target, result.provider = target.label, target.provider
+      result.verb, result.connector, result.sent = verb, name, "no"
+    end
+    error(result, 0)
+  end
+  if has_mask and not keep_masked then refuse_masks(target, verb, name, result) end
+  return result, has_null
+end
+
+--- The whole config of a connector as it will be sent: checked, its secrets registered, values as
+--- strings or kelp.secrets, the name filled in where the provider's configs have it.
+function preparation.config(target, verb, name, config)
+  return checked(target, verb, name, false, raw.normalise, config,
+    not target.can.address_by_id and name or nil)
+end
+
+--- The same for changes, in which kelp.null removes a key; and whether one is in them.
+function preparation.changes(target, name, changes, keep_masked)
+  return checked(target, "update", name, keep_masked, raw.changes, changes)
+end
+
+--- The same, for a config that is only looked at.
+function preparation.normalise(target, verb, name, config)
+  return checked(target, verb, name, true, raw.normalise, config)
+end
+
+-- ---- finding a connector ----
+
+--- The connectors of a target that `match` wants, all when it is nil. Each is asked about as
+--- soon as it has been read, so that no more of a long list is held than is wanted; what a
+--- plan lists has still to be gone through here.
+function preparation.listed(target, match)
+  local found = {}
+  for _, c in ipairs(read(target, "list", nil, match)) do
+    if not match or match(c) then found[#found + 1] = c end
+  end
+  return found
+end
+
+function preparation.with_name(target, name)
+  return preparation.listed(target, function(c) return c.name == name end)
+end
+
+--- The one connector of that name, or nil; two of one name are an error that tells both ids, since
+--- any choice between them would be a guess.
+function preparation.pick(target, verb, name)
+  local found = preparation.with_name(target, name)
+  if #found > 1 then
+    local ids = {}
+    for i, c in ipairs(found) do ids[i] = c.id end
+    table.sort(ids)
+    refuse(target, "conflict", verb, name,
+      ("%d connectors are named '%s' (ids %s); pass the connector that you mean")
+        :format(#found, name, table.concat(ids, ", ")), { ids = ids })
+  end
+  return found[1]
+end
+
+--- The same; none is an error.
+function preparation.pick_one(target, verb, name)
+  local found = preparation.pick(target, verb, name)
+  if not found then
+    refuse(target, "not_found", verb, name, ("there is no connector '%s'"):format(name))
+  end
+  return found
+end
+local pick_one = preparation.pick_one
+
+--- True for a connector of this target whose id is known already.
+function preparation.is_at_hand(target, connector)
+  return type(connector) == "table" and connector.id ~= nil and connector.target == target
+end
+local is_at_hand = preparation.is_at_hand
+
+--- What the provider addresses the connector by: its name, or its id; and its name.
+function preparation.address(target, verb, connector)
+  local name = name_of(verb, connector)
+  if not target.can.address_by_id then return name, name end
+  if is_at_hand(target, connector) then return connector.id, name end
+  return pick_one(target, verb, name).id, name
+end
+
+--- Calls f(…); an error of a request by id says the connector's name to the user.
+function preparation.named(id, name, f, ...)
+  if id == name then return f(...) end
+  local ok, result = pcall(f, ...)
+  if ok then return result end
+  if raw.is_error(result) then result.connector, result.id = name, id end
+  error(result, 0)
+end
+
+--- A read of one connector, for a verb that is not the primitive's own.
+function preparation.exchange(target, verb, id, name)
+  return preparation.named(id, name, read, target, verb, id)
+end
+
+--- True for the failure of a worker that has no status yet of a new connector.
+function preparation.is_unassigned(target, failure)
+  return target.can.assigns_later and raw.is_error(failure) and failure.kind == "not_found"
+end
+
+-- ---- the connector as it is ----
+
+-- What a plan needs to show, or the record to undo the write: the config of what is updated, the
+-- state of what is paused, both of what is deleted.
+local function read_current(target, verb, name)
+  local options, config = { verb = verb }, verb == "update" or verb == "delete"
+  local c = (config or settings.plan) and read(target, "get", name, nil, options) or nil
+  if c and verb == "update" then return c end
+  local ok, status = pcall(read, target, "status", name, nil, options)
+  if not ok then
+    if not preparation.is_unassigned(target, status) then error(status, 0) end
+    return c
+  end
+  if not c then return status end
+  c.state = status.state
+  return c
+end
+
+--- The connector as it is, as far as it is known or worth a request, and its address. The record
+--- that the script passed serves when it has what is needed.
+function preparation.current(target, verb, connector)
+  local name = name_of(verb, connector)
+  local plan = settings.plan
+  if target.can.address_by_id then
+    if not is_at_hand(target, connector) then
+      local found = pick_one(target, verb, name)
+      return found, found.id
+    end
+    return plan and read(target, "get", connector.id, nil, { verb = verb }) or connector,
+      connector.id
+  end
+  if not write.wants_pre_image() then return nil, name end
+  local config = verb == "update" or verb == "delete"
+  local known = type(connector) == "table" and connector.target == target and not plan
+  if known and connector.state and (connector.config or not config) then return connector, name end
+  return read_current(target, verb, name), name
+end
+
+return preparation

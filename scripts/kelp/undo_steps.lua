@@ -1,0 +1,193 @@
+-- undo_steps: what has to be done to undo a run: for each of its writes, the inverse or why there is
+-- none. Connectors are only looked at here.
+
+local raw = require "kelp.raw"
+local kelp = require "kelp"
+local inverse = require "kelp.inverse"
+local place = require "kelp.place"
+
+local undo_steps = {}
+
+-- ---- where ----
+
+local function fail(message, ...)
+  error(raw.error("journal", message:format(...), { sent = "no" }), 0)
+end
+
+-- The target of a place as the journal has it: one of those that the user named, else that of the
+-- settings here.
+local function target_of(text, named, targets)
+  if targets[text] then return targets[text] end
+  local target
+  for _, one in ipairs(named) do
+    if raw.place(one) == text then target = one end
+  end
+  local recorded = place.decode(text)
+  target = target or place.target(recorded)
+  if raw.place(target) ~= text then
+    fail("the run wrote to %s, and the settings here lead to %s; nothing was sent (--target names "
+      .. "one of the targets file)", place.label(recorded, true),
+      place.label(place.decode(raw.place(target)), true))
+  end
+  targets[text] = target
+  return target
+end
+
+local function by_name(target)
+  local connectors = {}
+  for _, c in ipairs(raw.exchange(target, "list")) do
+    connectors[c.name] = connectors[c.name] and { several = true } or c
+  end
+  return connectors
+end
+
+-- ---- what ----
+
+-- The states of operations that are to be undone, or may have to be.
+local undoable = { done = true, undo_intent = true, undo_conflict = true, intent = true,
+                   unknown = true }
+
+--- The run's operations that are to be undone, the latest first; `pattern` is for their connectors.
+function undo_steps.operations(pattern)
+  local list, op = {}, raw.journal_previous()
+  while op do
+    if undoable[op.state] and op.connector and (not pattern or op.connector:find(pattern)) then
+      list[#list + 1] = op
+    end
+    op = raw.journal_previous(op.op)
+  end
+  return list
+end
+
+--- Tells the connector of an operation apart from those of other names and places.
+function undo_steps.connector_of(op)
+  return op.place .. "\n" .. op.connector
+end
+
+-- The secret that the run itself named for that key of the connector. A journal from elsewhere does
+-- not choose which of this user's secrets are read.
+local function named_secret(op, key, context)
+  if not context.own then return nil end
+  for _, other in ipairs(context.operations) do
+    local request = inverse.recorded(other).request
+    local label = request and type(request[key]) == "table" and request[key]["$secret"]
+    if label and other.connector == op.connector then
+      local source = label:find "^/" and "file" or "env"
+      local ok, secret = pcall(kelp.secret, { [source] = label })
+      if ok then return secret end
+    end
+  end
+end
+
+-- The secrets that an update of the whole config has to send again: told on the command line, or
+-- named by the run.
+local function supply(step, now, op, context)
+  local needs = step.needs or {}
+  if step.action == "update" then
+    for key, value in pairs(now.config) do
+      if raw.is_mask(value) and step.changes[key] == nil then needs[#needs + 1] = key end
+    end
+  end
+  step.secrets = {}
+  for _, key in ipairs(needs) do
+    local value = context.values[key] or named_secret(op, key, context)
+    if not value then
+      return { action = "conflict", notes = step.notes,
+        why = ("%s must be sent again and is not known: --set %s=env:NAME"):format(key, key) }
+    end
+    step.secrets[key] = value
+  end
+  return step
+end
+
+-- The operations of each connector together, latest first.
+local function chains_of(list)
+  local chains, by_connector = {}, {}
+  for _, op in ipairs(list) do
+    local id = undo_steps.connector_of(op)
+    local chain = by_connector[id]
+    if not chain then
+      chain = { place = op.place, connector = op.connector, ops = {} }
+      by_connector[id] = chain
+      chains[#chains + 1] = chain
+    end
+    table.insert(chain.ops, op)
+  end
+  return chains
+end
+
+-- A connector that the run made is deleted as it is, whatever else was done to it.
+local function steps_of_made(chain, now)
+  local steps, first = {}, chain.ops[#chain.ops]
+  local last
+  for _, op in ipairs(chain.ops) do
+    if op.verb ~= "restart" and not last then last = op end
+  end
+  local step = inverse.of_whole(last, now)
+  step.op, step.guard = first, last
+  steps[1] = step
+  for i = 1, #chain.ops - 1 do
+    steps[#steps + 1] = { op = chain.ops[i], goes_with = step,
+      action = step.action == "conflict" and "conflict" or "nothing",
+      why = step.action == "conflict" and "the connector is not deleted"
+        or "it goes with its connector" }
+  end
+  return steps
+end
+
+local function steps_of_chain(chain, now, can, context)
+  if now and now.several then
+    local steps = {}
+    for i, op in ipairs(chain.ops) do
+      steps[i] = { op = op, action = "conflict", why = "several connectors have that name" }
+    end
+    return steps
+  end
+  if inverse.is_creation(chain.ops[#chain.ops]) then return steps_of_made(chain, now) end
+  local steps, blocked = {}, false
+  for i, op in ipairs(chain.ops) do
+    local step
+    if blocked then
+      step = { action = "conflict", why = "a later change of it is not undone" }
+    else
+      step = inverse.of(op, now, can)
+      local whole = step.action == "update" and not can.merge and can.masks
+      if whole or step.action == "create" then step = supply(step, now, op, context) end
+    end
+    step.op = op
+    blocked = step.action == "conflict"
+    if not blocked then now = inverse.after(op, step, now) end
+    steps[i] = step
+  end
+  return steps
+end
+
+-- The last write first. What goes with the deletion of its connector comes after that.
+local function by_turn(a, b)
+  local one, other = (a.goes_with or a).op.op, (b.goes_with or b).op.op
+  if one ~= other then return one > other end
+  if (a.goes_with == nil) ~= (b.goes_with == nil) then return a.goes_with == nil end
+  return a.op.op > b.op.op
+end
+
+--- The steps that undo the operations, in the order in which they are carried out; each place is
+--- looked at once. `context`: operations; named, the targets that the user named; values, secrets by
+--- key; own, whether the journal is of this user's own runs. A step is what inverse.of returns, with
+--- its `op` and `target`; `secrets` by key; `goes_with`, the step that deletes its connector; or
+--- `guard`, the last operation of a connector that is deleted.
+function undo_steps.of(context)
+  local steps, connectors, targets = {}, {}, {}
+  for _, chain in ipairs(chains_of(context.operations)) do
+    local target = target_of(chain.place, context.named, targets)
+    connectors[chain.place] = connectors[chain.place] or by_name(target)
+    local now = connectors[chain.place][chain.connector]
+    for _, step in ipairs(steps_of_chain(chain, now, target.can, context)) do
+      step.target = target
+      steps[#steps + 1] = step
+    end
+  end
+  table.sort(steps, by_turn)
+  return steps
+end
+
+return undo_steps

@@ -1,0 +1,88 @@
+-- list, get and find.
+
+local raw = require "kelp.raw"
+local preparation = require "kelp.preparation"
+local write = require "kelp.write"
+
+local verb = {}
+
+local filters = { state = true, class = true, type = true, name = true }
+
+local function matcher(filter)
+  if filter == nil then return nil end
+  preparation.check_options("list", filter, filters)
+  for key, value in pairs(filter) do
+    if type(value) ~= "string" then
+      raw.misuse(("list: filter '%s' must be a string, got %s"):format(key, type(value)))
+    end
+  end
+  local fine, why = pcall(string.find, "", filter.name or "")
+  if not fine then raw.misuse("list: filter 'name' is no pattern: " .. why) end
+  return function(c)
+    return (not filter.state or c.state == filter.state:lower())
+      and (not filter.class or c.class == filter.class)
+      and (not filter.type or c.type == filter.type)
+      and (not filter.name or c.name:find(filter.name) ~= nil)
+  end
+end
+
+-- A script's own function may do anything, ask the provider too: it sees the records of a
+-- list that is complete.
+local function chosen(list, choose)
+  local kept = {}
+  for _, c in ipairs(list) do
+    if choose(c) then kept[#kept + 1] = c end
+  end
+  return kept
+end
+
+local function by_name(a, b)
+  if a.name ~= b.name then return a.name < b.name end
+  return (a.id or "") < (b.id or "")
+end
+
+function verb.list(target, filter)
+  local choose = type(filter) == "function" and filter or nil
+  local match = matcher(not choose and filter or nil)
+  if write.resumed() then
+    local wanted = match or function() return true end
+    match = function(c)
+      raw.journal_saw(target, c.name)
+      return wanted(c)
+    end
+  end
+  local list = preparation.listed(target, match)
+  if choose then list = chosen(list, choose) end
+  table.sort(list, by_name)
+  return list
+end
+
+function verb.get(target, connector)
+  local name = preparation.name_of("get", connector)
+  local read = preparation.read
+  if write.resumed() then raw.journal_saw(target, name) end
+  if target.can.address_by_id then
+    if preparation.is_at_hand(target, connector) then
+      return preparation.exchange(target, "get", connector.id, name)
+    end
+    return preparation.pick_one(target, "get", name)
+  end
+  local c = read(target, "get", name)
+  local ok, status = pcall(read, target, "status", name)
+  if not ok then
+    if not preparation.is_unassigned(target, status) then error(status, 0) end
+    c.state = "unassigned"
+    return c
+  end
+  c.state, c.error, c.tasks = status.state, status.error, status.tasks or c.tasks
+  return c
+end
+
+function verb.find(target, connector)
+  local ok, result = pcall(verb.get, target, connector)
+  if ok then return result end
+  if raw.is_error(result) and result.kind == "not_found" then return nil end
+  error(result, 0)
+end
+
+return verb
