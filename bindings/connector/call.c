@@ -518,6 +518,7 @@ int call_exchange(lua_State *L)
     bool strict_http = t->http.authentication == AUTH_NONE && configures && has_secret(L, 4);
     q->http = strict_http ? &t->strict_http : &t->http;
     q->method = route->method;
+    q->rules = t->provider->response_rules;
     q->timeout = t->timeout;
     q->repeatable = repeatable(route);
     p->exchange.queue = t->queue;

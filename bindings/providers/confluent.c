@@ -51,6 +51,7 @@ const struct provider provider_confluent = {
     .masks_secrets = true,
     .removes_keys = true,
     .initial_offsets = true,
+    .response_rules = connect_rest_response_rules,
     .routes = routes,
     .write_create = connect_rest_write_create,
     .read = connect_rest_read,

@@ -53,6 +53,7 @@ const struct provider provider_connect = {
     .initial_state = true,
     .alters_when_stopped = true,
     .assigns_later = true,
+    .response_rules = connect_rest_response_rules,
     .routes = routes,
     .write_create = connect_rest_write_create,
     .read = connect_rest_read,

@@ -11,6 +11,28 @@
 
 #include <string.h>
 
+const struct response_rule connect_rest_response_rules[] = {
+    /* First, because a text may quote a name: the connector may be called "rebalance". */
+    {409, "already exists", OUTCOME_REFUSED},
+    {409, "rebalance", OUTCOME_REJECTED},
+    {409, "stale configuration", OUTCOME_REJECTED},
+    {409, "no known leader", OUTCOME_REJECTED},
+    {409, "conflicting operation", OUTCOME_REJECTED},
+    /* A worker that says what it was doing when a request's time was up has taken the
+     * request, and may still carry it out. */
+    {500, "request timed out", OUTCOME_AMBIGUOUS},
+    {500, "stale configuration", OUTCOME_REJECTED},
+    {500, "no known leader", OUTCOME_REJECTED},
+    {500, "conflicting operation", OUTCOME_REJECTED},
+    {500, "a rebalance is expected", OUTCOME_REJECTED},
+    {500, "rebalance is in progress", OUTCOME_REJECTED},
+    {500, "rebalance in progress", OUTCOME_REJECTED},
+    {500, "a rebalance is underway", OUTCOME_REJECTED},
+    {500, "a rebalance was underway", OUTCOME_REJECTED},
+    {500, "worker rebalance", OUTCOME_REJECTED},
+    {0, NULL, OUTCOME_AMBIGUOUS},
+};
+
 bool connect_rest_write_create(const struct call *call, struct buffer *out)
 {
     buffer_add_text(out, "{\"name\":");

@@ -2,7 +2,11 @@
 #ifndef KELP_PROVIDERS_CONNECT_REST_H
 #define KELP_PROVIDERS_CONNECT_REST_H
 
+#include "http/retry.h"
 #include "providers/provider.h"
+
+/* Which 409 and 500 of a Kafka Connect worker mean that nothing was done. */
+extern const struct response_rule connect_rest_response_rules[];
 
 /* {"name": …, "config": {…}} */
 bool connect_rest_write_create(const struct call *call, struct buffer *out);

@@ -12,6 +12,7 @@
 
 struct buffer;
 struct lua_State;
+struct response_rule;
 
 /* One exchange each. Names in the order of `verb_names` in provider.c. */
 enum verb {
@@ -102,6 +103,7 @@ struct provider {
     bool initial_offsets;          /* a create can say where to begin */
     bool alters_when_stopped;      /* offsets are altered at once, of what is stopped only */
     bool assigns_later;            /* a new connector has no status for a while, then no tasks */
+    const struct response_rule *response_rules; /* http/retry.h; NULL: the status alone decides */
     const struct route *routes;    /* VERB_COUNT of them */
     /* Writes the body of a create. */
     bool (*write_create)(const struct call *call, struct buffer *out);

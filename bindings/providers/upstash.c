@@ -3,7 +3,7 @@
  * flat object and keeps the others, lifecycle calls answer the JSON string
  * "OK", resume is called start, and a bad config is a 200 with state "failed".
  * The answers to create and update come without properties. */
-#include "providers/provider.h"
+#include "providers/connect_rest.h"
 
 #include "base/buffer.h"
 #include "secret/secret.h"
@@ -186,6 +186,7 @@ const struct provider provider_upstash = {
     .password_variable = "UPSTASH_API_KEY",
     .places = {"cluster"},
     .by_id = true,
+    .response_rules = connect_rest_response_rules,
     .routes = routes,
     .write_create = write_create,
     .read = read,

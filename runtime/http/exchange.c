@@ -196,7 +196,7 @@ static void attempted(struct engine *e, struct exchange *x)
         end(e, x);
         return;
     }
-    x->outcome = retry_classify(response);
+    x->outcome = retry_classify(response, x->transfer.request.rules);
     x->is_ambiguous |= x->outcome == OUTCOME_AMBIGUOUS;
     if (fails_over(x)) {
         /* That one server of several is down is not held against all of them. */

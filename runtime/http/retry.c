@@ -29,31 +29,6 @@ static bool says(const struct response *response, const char *phrase)
     return false;
 }
 
-/* Kafka Connect's words for "the workers are busy with themselves, ask later". */
-static bool says_rebalance(const struct response *response)
-{
-    static const char *const phrases[] = {
-        "stale configuration",       "no known leader",           "conflicting operation",
-        "a rebalance is expected",   "rebalance is in progress",  "rebalance in progress",
-        "a rebalance is underway",   "a rebalance was underway",  "worker rebalance",
-    };
-    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
-        if (says(response, phrases[i]))
-            return true;
-    return false;
-}
-
-/* 409 is at least three things. A name may be quoted in the text, so "already
- * exists" comes first: the connector may be called "rebalance". */
-static enum outcome classify_conflict(const struct response *response)
-{
-    if (says(response, "already exists"))
-        return OUTCOME_REFUSED;
-    if (says_rebalance(response) || says(response, "rebalance"))
-        return OUTCOME_REJECTED;
-    return OUTCOME_AMBIGUOUS;
-}
-
 static enum outcome classify_status(const struct response *response)
 {
     long status = response->status;
@@ -61,21 +36,19 @@ static enum outcome classify_status(const struct response *response)
         return OUTCOME_DONE;
     if (status == 429)
         return OUTCOME_REJECTED;
-    if (status == 409)
-        return classify_conflict(response);
-    /* A worker that tells at what it was when a request's time was up has taken the
-     * request, and may still carry it out. */
-    if (status == 500 && says_rebalance(response) && !says(response, "request timed out"))
-        return OUTCOME_REJECTED;
-    if (status == 408 || status >= 500 || status < 200)
+    if (status == 408 || status == 409 || status >= 500 || status < 200)
         return OUTCOME_AMBIGUOUS;
     return OUTCOME_REFUSED;
 }
 
-enum outcome retry_classify(const struct response *response)
+enum outcome retry_classify(const struct response *response, const struct response_rule *rules)
 {
-    if (response->fault == FAULT_NONE)
+    if (response->fault == FAULT_NONE) {
+        for (; rules != NULL && rules->status != 0; rules++)
+            if (rules->status == response->status && says(response, rules->text))
+                return rules->outcome;
         return classify_status(response);
+    }
     /* As if the server had refused for its limits: it comes back when there is room. */
     if (response->fault == FAULT_SCARCE && response->sent == SENT_NO)
         return OUTCOME_REJECTED;
@@ -199,10 +172,10 @@ static const char *reason(enum outcome outcome, const struct response *response)
     if (response->fault == FAULT_SCARCE)
         return "too few file descriptors";
     if (outcome == OUTCOME_REJECTED)
-        return response->status == 429 ? "rate limit" : "rebalance";
+        return response->status == 429 ? "rate limit" : "the server asks to try later";
     if (outcome == OUTCOME_NOT_SENT)
         return "could not be sent";
-    return response->fault == FAULT_NONE ? "server failure" : "lost answer";
+    return response->fault == FAULT_NONE ? "server failure" : "lost response";
 }
 
 struct retry_decision retry_decide(const struct retry_policy *policy, struct clock *clock,

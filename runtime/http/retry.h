@@ -17,7 +17,16 @@ enum outcome {
     OUTCOME_AMBIGUOUS  /* it may have been done, or may still be */
 };
 
-enum outcome retry_classify(const struct response *response);
+/* What a text in the body of a response means, where its status alone does not tell.
+ * Rules stand in an array that a rule of status 0 ends; the first one that fits counts. */
+struct response_rule {
+    long status;
+    const char *text; /* in any case; looked for in the first 64 KiB of the body */
+    enum outcome outcome;
+};
+
+/* `rules`: those of the service that was asked, or NULL: the status alone decides. */
+enum outcome retry_classify(const struct response *response, const struct response_rule *rules);
 
 struct retry_policy {
     int attempts;         /* sends that count, the first one included */

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct response_rule; /* of http/retry.h */
 struct secret;
 
 enum authentication { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
@@ -45,6 +46,7 @@ struct request {
     struct buffer url;         /* absolute; already percent-encoded */
     struct buffer body;        /* JSON; may hold opened secrets, wiped on free */
     bool has_body;             /* an empty body is still sent as one when true */
+    const struct response_rule *rules; /* what its responses mean; not looked at here */
     bool repeatable;           /* may reach the server more than once */
     double timeout;            /* seconds for the whole transfer */
 };

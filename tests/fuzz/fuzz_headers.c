@@ -49,7 +49,7 @@ static void check_decision(struct clock *clock, const struct response *r, bool r
 {
     struct retry_policy policy = retry_policy_default();
     struct retry_past past = { .throttles = (int)(r->headers.size % 100) };
-    enum outcome outcome = retry_classify(r);
+    enum outcome outcome = retry_classify(r, NULL);
     struct retry_decision d = retry_decide(&policy, clock, outcome, r, &past, repeatable);
     CHECK(d.why != NULL);
     CHECK(!d.again || (d.wait >= 0.01 && d.wait <= 330));
@@ -73,7 +73,7 @@ static void check_pace(struct virtual_clock *clock, const struct response *r)
             clock_advance(clock, wait);
         }
         clock_advance(clock, 0.05);
-        limiter_ended(p, &slot, retry_classify(r), r);
+        limiter_ended(p, &slot, retry_classify(r, NULL), r);
         struct limiter_state state;
         limiter_state(p, &state);
         CHECK(state.limit >= 1 && state.in_flight == 0);

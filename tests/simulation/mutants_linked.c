@@ -16,13 +16,16 @@ bool mutant_select(const char *name)
     return failure_is_not_sent || resends_creates;
 }
 
-enum outcome __real_retry_classify(const struct response *response);
-enum outcome __wrap_retry_classify(const struct response *response);
-enum outcome __wrap_retry_classify(const struct response *response)
+enum outcome __real_retry_classify(const struct response *response,
+                                   const struct response_rule *rules);
+enum outcome __wrap_retry_classify(const struct response *response,
+                                   const struct response_rule *rules);
+enum outcome __wrap_retry_classify(const struct response *response,
+                                   const struct response_rule *rules)
 {
     if (failure_is_not_sent && response->fault == FAULT_NONE && response->status == 500)
         return OUTCOME_NOT_SENT;
-    return __real_retry_classify(response);
+    return __real_retry_classify(response, rules);
 }
 
 void __real_engine_submit(struct engine *e, struct exchange *x);

@@ -61,7 +61,7 @@ static void end(struct limiter_slot *slot, enum fault fault, long status, const 
     t.response.sent = fault == FAULT_CONNECT ? SENT_NO : SENT_MAYBE;
     t.response.status = status;
     assert_true(buffer_add_text(&t.response.headers, headers));
-    limiter_ended(limiter, slot, retry_classify(&t.response), &t.response);
+    limiter_ended(limiter, slot, retry_classify(&t.response, NULL), &t.response);
     transfer_free(&t);
 }
 
@@ -617,7 +617,7 @@ static void finish(struct world *w, struct flight *f)
 {
     struct job *j = f->job;
     struct response *r = &f->transfer.response;
-    enum outcome outcome = retry_classify(r);
+    enum outcome outcome = retry_classify(r, NULL);
     struct retry_policy policy = retry_policy_default();
     struct retry_decision d =
         retry_decide(&policy, &w->clock.clock, outcome, r, &j->past, false);

@@ -54,6 +54,28 @@ static struct response *answer(long status, const char *headers, const char *bod
 
 /* --- classes --- */
 
+static const struct response_rule rules[] = {
+    { 409, "already exists", OUTCOME_REFUSED },
+    { 409, "rebalance", OUTCOME_REJECTED },
+    { 409, "stale configuration", OUTCOME_REJECTED },
+    { 409, "conflicting operation", OUTCOME_REJECTED },
+    { 500, "request timed out", OUTCOME_AMBIGUOUS },
+    { 500, "a rebalance is expected", OUTCOME_REJECTED },
+    { 0, NULL, OUTCOME_AMBIGUOUS },
+};
+
+static void without_rules_a_text_means_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(retry_classify(answer(409, "", "already exists"), NULL), OUTCOME_AMBIGUOUS);
+    assert_int_equal(retry_classify(answer(500, "", "a rebalance is expected"), NULL),
+                     OUTCOME_AMBIGUOUS);
+    static const struct response_rule busy[] = {
+        { 200, "busy", OUTCOME_REJECTED }, { 0, NULL, OUTCOME_AMBIGUOUS } };
+    assert_int_equal(retry_classify(answer(200, "", "I am BUSY"), busy), OUTCOME_REJECTED);
+    assert_int_equal(retry_classify(answer(201, "", "I am busy"), busy), OUTCOME_DONE);
+}
+
 static void statuses_have_classes(void **state)
 {
     (void)state;
@@ -71,7 +93,7 @@ static void statuses_have_classes(void **state)
         { 0, OUTCOME_AMBIGUOUS },
     };
     for (size_t i = 0; i < COUNT(rows); i++)
-        assert_int_equal(retry_classify(answer(rows[i].status, "", "")), rows[i].outcome);
+        assert_int_equal(retry_classify(answer(rows[i].status, "", ""), rules), rows[i].outcome);
 }
 
 static void conflicts_are_told_apart_by_their_text(void **state)
@@ -104,7 +126,7 @@ static void conflicts_are_told_apart_by_their_text(void **state)
         { 400, "a rebalance is expected", OUTCOME_REFUSED },
     };
     for (size_t i = 0; i < COUNT(rows); i++)
-        assert_int_equal(retry_classify(answer(rows[i].status, "", rows[i].body)),
+        assert_int_equal(retry_classify(answer(rows[i].status, "", rows[i].body), rules),
                          rows[i].outcome);
 }
 
@@ -115,23 +137,23 @@ static void only_the_beginning_of_a_text_is_searched(void **state)
     for (int i = 0; i < 64 * 1024; i++)
         assert_true(buffer_add_char(&r->body, i % 100 == 0 ? '\0' : 'x'));
     assert_true(buffer_add_text(&r->body, "rebalance"));
-    assert_int_equal(retry_classify(r), OUTCOME_AMBIGUOUS);
+    assert_int_equal(retry_classify(r, rules), OUTCOME_AMBIGUOUS);
     memcpy(r->body.data + 64 * 1024 - 9, "rebalance", 9);
-    assert_int_equal(retry_classify(r), OUTCOME_REJECTED);
+    assert_int_equal(retry_classify(r, rules), OUTCOME_REJECTED);
 }
 
 static void faults_are_classed_by_what_was_sent(void **state)
 {
     (void)state;
     for (int f = FAULT_RESOLVE; f <= FAULT_MEMORY; f++) {
-        assert_int_equal(retry_classify(fault((enum fault)f, SENT_NO)), OUTCOME_NOT_SENT);
-        assert_int_equal(retry_classify(fault((enum fault)f, SENT_MAYBE)), OUTCOME_AMBIGUOUS);
-        assert_int_equal(retry_classify(fault((enum fault)f, SENT_YES)), OUTCOME_AMBIGUOUS);
+        assert_int_equal(retry_classify(fault((enum fault)f, SENT_NO), rules), OUTCOME_NOT_SENT);
+        assert_int_equal(retry_classify(fault((enum fault)f, SENT_MAYBE), rules), OUTCOME_AMBIGUOUS);
+        assert_int_equal(retry_classify(fault((enum fault)f, SENT_YES), rules), OUTCOME_AMBIGUOUS);
     }
     /* A status that arrived before the connection broke proves nothing. */
     struct response *r = fault(FAULT_CLOSED, SENT_MAYBE);
     r->status = 429;
-    assert_int_equal(retry_classify(r), OUTCOME_AMBIGUOUS);
+    assert_int_equal(retry_classify(r, rules), OUTCOME_AMBIGUOUS);
 }
 
 /* --- dates --- */
@@ -291,7 +313,7 @@ static struct retry_decision decide(const struct response *response, struct retr
                                     bool repeatable)
 {
     struct retry_policy policy = retry_policy_default();
-    struct retry_decision d = retry_decide(&policy, &virtual.clock, retry_classify(response), response,
+    struct retry_decision d = retry_decide(&policy, &virtual.clock, retry_classify(response, rules), response,
                                            &past, repeatable);
     assert_non_null(d.why);
     assert_true(!d.again || (d.wait > 0 && d.wait <= 330));
@@ -392,7 +414,7 @@ static void backoff_is_fully_jittered_and_doubles(void **state)
         double least = INFINITY, most = 0, sum = 0;
         for (int n = 0; n < 1000; n++) {
             struct retry_decision d =
-                retry_decide(&policy, &virtual.clock, retry_classify(r), r, &past, true);
+                retry_decide(&policy, &virtual.clock, retry_classify(r, rules), r, &past, true);
             assert_true(d.again);
             least = fmin(least, d.wait);
             most = fmax(most, d.wait);
@@ -444,6 +466,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest retry[] = {
         TEST(statuses_have_classes),
+        TEST(without_rules_a_text_means_nothing),
         TEST(conflicts_are_told_apart_by_their_text),
         TEST(only_the_beginning_of_a_text_is_searched),
         TEST(faults_are_classed_by_what_was_sent),
