@@ -8,7 +8,9 @@
 #include "session/writes.h"
 #include "session/run_reader.h"
 #include "lua/secret_value.h"
+#include "connector/record.h"
 #include "connector/target.h"
+#include "connector/provider_table.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
 
@@ -142,6 +144,7 @@ void kelp_push_raw(lua_State *L, struct engine *e)
         {"receive", config_receive_call},
         {"is_mask", config_is_mask_call},
         {"is_injected", config_is_injected_call},
+        {"read_listed", record_read_listed_call},
         {"is_secret_key", sensitive_keys_is_call},
         {"secret_key_add", sensitive_keys_add_call},
         {"redact", secret_redact_call},
@@ -179,6 +182,8 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     lua_setfield(L, -2, "target_metatable");
     task_push_metatable(L);
     lua_setfield(L, -2, "task_metatable");
+    provider_table_push(L);
+    lua_setfield(L, -2, "providers");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }

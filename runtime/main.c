@@ -8,6 +8,7 @@
 #include "session/session.h"
 #include "options.h"
 #include "lua/output.h"
+#include "providers/provider.h"
 #include "lua/repl.h"
 #include "sandbox/sandbox.h"
 #include "simulator/simulator.h"
@@ -211,7 +212,7 @@ int main(int argc, char **argv)
 {
     struct options o;
     struct buffer error;
-    if (!output_open() || hardening_take_credentials() != NULL) {
+    if (!output_open() || hardening_take_credentials(provider_credentials()) != NULL) {
         fputs("kelp: not enough memory\n", stderr);
         return EXIT_FAILED;
     }

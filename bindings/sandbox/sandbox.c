@@ -150,8 +150,8 @@ static const char *const harmless[] = {
 
 static bool is_place(const struct provider *p, const char *name)
 {
-    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
-        if (strcmp(p->places[i], name) == 0)
+    for (int i = 0; p->places[i].name != NULL; i++) {
+        if (strcmp(p->places[i].name, name) == 0)
             return true;
     }
     return false;
@@ -264,7 +264,7 @@ static void limit_kelp(lua_State *L)
         "each", "map", "async", "sleep", "once", "is_error", "is_connector", "null", NULL,
     };
     static const char *const tables[] = {"json", "show", "settings", NULL};
-    static const char *const makers[] = {"confluent", "upstash", "connect", NULL};
+    const struct provider *p;
     int own = lua_gettop(L), limited = own + 1;
     lua_newtable(L);
     for (const char *const *name = functions; *name != NULL; name++) {
@@ -276,14 +276,14 @@ static void limit_kelp(lua_State *L)
         copy_table(L);
         lua_setfield(L, limited, *name);
     }
-    for (const char *const *name = makers; *name != NULL; name++) {
-        if (lua_getfield(L, own, *name) == LUA_TNIL) {
+    for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
+        if (lua_getfield(L, own, p->name) == LUA_TNIL) {
             lua_pop(L, 1);
             continue;
         }
-        lua_pushstring(L, *name);
+        lua_pushstring(L, p->name);
         lua_pushcclosure(L, make_target, 2);
-        lua_setfield(L, limited, *name);
+        lua_setfield(L, limited, p->name);
     }
     lua_getfield(L, own, "target");
     lua_pushcclosure(L, named_target, 1);

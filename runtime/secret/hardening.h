@@ -10,9 +10,14 @@
  * with errno when the kernel refuses. */
 bool hardening_close_process(void);
 
-/* Moves the credentials that the providers read from the environment into the
- * keyring, and takes SSLKEYLOGFILE, which would write down the keys of every TLS
+/* An environment variable that holds a credential, or goes with one. */
+struct credential_variable {
+    const char *name;
+    bool secret; /* its value is never shown; else the child processes do without it only */
+};
+
+/* Moves the credentials in these variables, which a NULL name ends, into the keyring, and takes SSLKEYLOGFILE, which would write down the keys of every TLS
  * connection, out of it. NULL, or the variable for which there was no memory. */
-const char *hardening_take_credentials(void);
+const char *hardening_take_credentials(const struct credential_variable *variables);
 
 #endif

@@ -9,6 +9,8 @@
 #include "lua/json.h"
 #include "providers/provider.h"
 #include "connector/error_response.h"
+#include "connector/provider_request.h"
+#include "connector/record.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -22,6 +24,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+extern const struct provider provider_confluent, provider_upstash, provider_connect;
 
 static int set_up(void **state)
 {
@@ -276,7 +280,9 @@ static void push_fixture(lua_State *L, const char *name)
 static void push_listed(lua_State *L, const struct provider *provider, const char *name)
 {
     char text[LARGEST_FIXTURE];
-    provider_read_list(L, provider, text, read_fixture(name, text), NULL, NULL);
+    record_read_list(L, provider, text, read_fixture(name, text), NULL, NULL);
+    assert_true(lua_isnil(L, -1)); /* no further page */
+    lua_pop(L, 1);
 }
 
 /* Runs a Lua expression over the value at the top, as `c`. */
@@ -307,13 +313,13 @@ static void upstash_answers(void **state)
 {
     lua_State *L = *state;
     push_fixture(L, "upstash-create");
-    provider_upstash.read(L, RESPONSE_CONNECTOR);
+    record_read(L, &provider_upstash, RESPONSE_CONNECTOR);
     assert_true(connector_is(L, -1));
     expect_upstash_connector(L);
     expect(L, "c.state == 'pending' and c.error == nil and c.config == nil");
 
     push_fixture(L, "upstash-reconfigure"); /* a 200 that says that it failed */
-    provider_upstash.read(L, RESPONSE_CONNECTOR);
+    record_read(L, &provider_upstash, RESPONSE_CONNECTOR);
     expect_upstash_connector(L);
     expect(L, "c.state == 'failed' and c.error:find('connection string is invalid', 1, true)");
     expect(L, "c.config == nil");
@@ -325,7 +331,7 @@ static void upstash_answers(void **state)
     expect(L, "c.config['connection.uri'] == 'connection-uri-update'");
 
     json_decode(L, "\"OK\"", 4);
-    provider_upstash.read(L, RESPONSE_DONE);
+    record_read(L, &provider_upstash, RESPONSE_DONE);
     expect(L, "c == true");
 }
 
@@ -333,7 +339,7 @@ static void confluent_answers(void **state)
 {
     lua_State *L = *state;
     push_fixture(L, "confluent-put");
-    provider_confluent.read(L, RESPONSE_CONNECTOR);
+    record_read(L, &provider_confluent, RESPONSE_CONNECTOR);
     assert_true(connector_is(L, -1));
     expect(L, "c.name == 'MyGcsLogsBucketConnector' and c.class == 'GcsSink' and c.type == 'sink'");
     expect(L, "#c.tasks == 2 and c.tasks[2].id == 1 and c.state == 'unknown'");
@@ -342,7 +348,8 @@ static void confluent_answers(void **state)
     static const char none[] = "{\"error\":null}";
     json_decode(L, none, sizeof none - 1);
     struct response response = {.status = 200};
-    assert_false(error_response_in_success(L, -1, &response));
+    struct call call = {.provider = &provider_confluent, .verb = VERB_DELETE};
+    assert_false(error_response_in_success(L, &call, -1, &response));
 }
 
 /* As a worker of Apache Kafka 4.3 gave them. */
@@ -358,18 +365,18 @@ static void connect_answers(void **state)
     expect(L, "c[2].config.file == '/no/such/dir/out.txt' and c[2].id == nil");
 
     push_fixture(L, "connect-tasks");
-    provider_connect.read(L, RESPONSE_TASKS);
+    record_read(L, &provider_connect, RESPONSE_TASKS);
     expect(L, "#c == 1 and c[1].id == 0 and c[1].config['batch.size'] == '2000'");
 
     push_fixture(L, "connect-offsets");
-    provider_connect.read(L, RESPONSE_OBJECT);
+    record_read(L, &provider_connect, RESPONSE_OBJECT);
     expect(L, "c.offsets[1].offset.position == 9007199254740993");
     expect(L, "math.type(c.offsets[1].offset.position) == 'integer'");
 }
 
 static int read_as(lua_State *L)
 {
-    provider_connect.read(L, (enum response_content)lua_tointeger(L, 1));
+    record_read(L, &provider_connect, (enum response_content)lua_tointeger(L, 1));
     return 1;
 }
 
@@ -377,8 +384,8 @@ static int read_list_of(lua_State *L)
 {
     size_t size;
     const char *text = lua_tolstring(L, 2, &size);
-    provider_read_list(L, lua_touserdata(L, 1), text, size, NULL, NULL);
-    return 1;
+    record_read_list(L, lua_touserdata(L, 1), text, size, NULL, NULL);
+    return 2;
 }
 
 static const char *list_error(lua_State *L, const struct provider *provider, const char *text)
@@ -417,7 +424,8 @@ static void what_is_no_list_is_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(list_error(L, cases[i].provider, cases[i].text), cases[i].error);
     lua_settop(L, 0);
-    provider_read_list(L, &provider_upstash, " [ ] ", 5, NULL, NULL);
+    record_read_list(L, &provider_upstash, " [ ] ", 5, NULL, NULL);
+    lua_pop(L, 1);
     expect(L, "#c == 0");
     lua_settop(L, 0);
 }
@@ -465,7 +473,8 @@ static void what_is_not_chosen_is_not_held(void **state)
     counted.allocate = lua_getallocf(L, &counted.context);
     lua_setallocf(L, count_memory, &counted);
     int number = WANTED;
-    provider_read_list(L, &provider_upstash, text.data, text.size, choose_one, &number);
+    record_read_list(L, &provider_upstash, text.data, text.size, choose_one, &number);
+    lua_pop(L, 1);
     lua_setallocf(L, counted.allocate, counted.context);
     buffer_free(&text);
     expect(L, "#c == 1 and c[1].id == '1500' and #c[1].config.k == 1024");
@@ -500,7 +509,7 @@ static void what_is_not_of_the_shape_is_refused(void **state)
 static void refuse(lua_State *L, enum verb verb, long status, const char *headers,
                    const char *body)
 {
-    struct call call = {.verb = verb, .connector = "a"};
+    struct call call = {.provider = &provider_connect, .verb = verb, .connector = "a"};
     struct response response = {.status = status};
     buffer_init(&response.headers, 4096);
     buffer_init(&response.body, 4096);

@@ -402,16 +402,16 @@ static void the_credentials_of_every_provider_are_taken(void **state)
     const struct provider *p;
     size_t count = 0;
     for (size_t i = 0; (p = provider_at(i)) != NULL; i++, count++) {
-        setenv(p->password_variable, "not-a-real-password", 1);
-        setenv(p->user_variable, "NOTAREALNAME0001", 1);
+        setenv(p->password.variable, "not-a-real-password", 1);
+        setenv(p->user.variable, "NOTAREALNAME0001", 1);
     }
     assert_true(count >= 2);
     setenv("SSLKEYLOGFILE", "/nowhere", 1);
-    assert_null(hardening_take_credentials());
+    assert_null(hardening_take_credentials(provider_credentials()));
     assert_null(getenv("SSLKEYLOGFILE"));
     for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
-        assert_null(getenv(p->password_variable));
-        assert_string_equal(secret_bytes(keyring_find(p->password_variable)),
+        assert_null(getenv(p->password.variable));
+        assert_string_equal(secret_bytes(keyring_find(p->password.variable)),
                             "not-a-real-password");
     }
     assert_null(getenv("CONFLUENT_CLOUD_API_KEY"));
