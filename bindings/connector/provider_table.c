@@ -3,6 +3,7 @@
 #include "providers/provider.h"
 
 #include <stddef.h>
+#include <string.h>
 
 
 static void set_text(lua_State *L, const char *field, const char *text)
@@ -52,10 +53,11 @@ static void set_credentials(lua_State *L, const struct provider *p)
     lua_setfield(L, -2, "credentials");
 }
 
-static const char *config_member(const struct provider *p)
+/* The member of a connector in a response that becomes the record's field. */
+static const char *member_of(const struct provider *p, const char *to)
 {
     for (const struct field *f = p->connector; f->from != NULL; f++) {
-        if (f->type == FIELD_CONFIG)
+        if (f->to != NULL && strcmp(f->to, to) == 0)
             return f->from;
     }
     return NULL;
@@ -66,7 +68,7 @@ void provider_table_push(lua_State *L)
     const struct provider *p;
     lua_newtable(L);
     for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
-        lua_createtable(L, 0, 9);
+        lua_createtable(L, 0, 10);
         set_text(L, "name", p->name);
         set_text(L, "title", p->title);
         set_text(L, "address", p->url_option != NULL ? p->url_option : "base_url");
@@ -74,7 +76,8 @@ void provider_table_push(lua_State *L)
         set_credentials(L, p);
         set_text(L, "simulator_path", p->simulator_path);
         set_texts(L, "rejections", p->rejections, (size_t)-1);
-        set_text(L, "config", config_member(p));
+        set_text(L, "config", member_of(p, "config"));
+        set_text(L, "class", member_of(p, "class"));
         lua_pushboolean(L, p->saved_lists);
         lua_setfield(L, -2, "saved_lists");
         lua_rawseti(L, -2, (lua_Integer)i + 1);

@@ -3,6 +3,8 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
+local providers = require "kelp.providers"
 local inverse = require "kelp.inverse"
 local write = require "kelp.write"
 local plan = require "kelp.plan"
@@ -44,16 +46,12 @@ end
 -- A target for a place as the journal names it. Where requests go, and with which credentials, is
 -- for this machine's settings to say, never for the journal.
 local function from_environment(where)
-  local provider, place = where:match "^(%l+) (%S+)"
-  if provider == "confluent" then
-    local environment, cluster = place:match "^([^/]+)/(.+)$"
-    return kelp.confluent { environment = environment, cluster = cluster }
-  elseif provider == "upstash" then
-    return kelp.upstash { cluster = place }
-  elseif provider == "connect" then
-    return kelp.connect {}
-  end
-  fail("the journal names a place that is not known: %s", where)
+  local name, text = where:match "^(%S+) (%S+)"
+  local provider, options = providers.by_name[name], {}
+  if not provider then fail("the journal names a place that is not known: %s", where) end
+  local values = text:gmatch "[^/]+"
+  for _, place in ipairs(provider.places) do options[place.name] = values() end
+  return kelp[name](options)
 end
 
 local function target_of(where, named, cache)
@@ -89,7 +87,7 @@ end
 
 local function by_name(target)
   local world = {}
-  for _, c in ipairs(raw.exchange(target, "list")) do
+  for _, c in ipairs(pages.list(target)) do
     world[c.name] = world[c.name] and { several = true } or c
   end
   return world

@@ -6,9 +6,11 @@ local reconcile = require "kelp.reconcile"
 local write = require "kelp.write"
 local settings = require "kelp.settings"
 local offsets = require "kelp.offsets"
+local pages = require "kelp.pages"
+local providers = require "kelp.providers"
 
 -- Under --plan, what the script's writes would have made is seen by its reads.
-local read = settings.plan and require("kelp.plan").read or raw.exchange
+local read = settings.plan and require("kelp.plan").read or pages.exchange
 
 local operation = {}
 local verb = {}
@@ -537,8 +539,15 @@ function operation.install()
   end
   -- `tasks` and `offsets` are fields or verbs of the target, not of a record.
   of_connector.tasks = nil
-  for _, field in ipairs { "can", "provider", "label", "base_url", "environment", "cluster" } do
+  for _, field in ipairs { "can", "provider", "label", "base_url" } do
     names[#names + 1] = field
+  end
+  local is_named = {}
+  for _, provider in ipairs(providers.list) do
+    for _, place in ipairs(provider.places) do
+      if not is_named[place.name] then names[#names + 1] = place.name end
+      is_named[place.name] = true
+    end
   end
   raw.target_metatable.__completions = names
   raw.connector_metatable.__completions = on_connector

@@ -4,6 +4,7 @@
 -- by the engine.
 
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
 
 local reconcile = {}
 
@@ -70,7 +71,7 @@ end
 local function look(target, name)
   if target.can.address_by_id then
     local found = {}
-    for _, c in ipairs(raw.exchange(target, "list")) do
+    for _, c in ipairs(pages.list(target)) do
       if c.name == name then found[#found + 1] = c end
     end
     return found
@@ -357,7 +358,7 @@ end
 -- should be, those left out that this run has deleted.
 local function surplus(target, names)
   local ids = {}
-  for _, c in ipairs(raw.exchange(target, "list")) do
+  for _, c in ipairs(pages.list(target)) do
     local entry = names[c.name]
     -- By a name alone nobody can tell what was deleted from what was made after that.
     if entry and not (target.can.address_by_id and entry.deleted[c.id]) then
