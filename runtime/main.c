@@ -153,7 +153,7 @@ static int run(const struct options *o)
         goto failed;
     if (o->simulator) {
         struct simulator_options settings;
-        simulator_defaults(&settings);
+        simulator_defaults(&settings, provider_simulations());
         simulator = simulator_start(&settings, &why);
         if (simulator == NULL)
             goto failed;
@@ -237,7 +237,8 @@ int main(int argc, char **argv)
             print_buffer(options_version);
         if (!o.quit) {
             if (o.run == OPTIONS_COMMAND && strcmp(argv[o.script], "sim") == 0)
-                code = simulator_main(o.argc - o.script, o.argv + o.script);
+                code = simulator_main(o.argc - o.script, o.argv + o.script,
+                                      provider_simulations());
             else
                 code = run(&o);
         }

@@ -12,6 +12,7 @@
 
 struct credential_variable; /* secret/hardening.h */
 struct response_rule;       /* http/retry.h */
+struct simulated_provider;  /* simulator/simulator.h */
 
 /* One exchange each. Names in the order of `verb_names` in provider.c. */
 enum verb {
@@ -193,6 +194,9 @@ const struct provider *provider_at(size_t index);
 /* The environment variables that hold the providers' credentials, for
  * hardening_take_credentials. A static array, filled at the first call. */
 const struct credential_variable *provider_credentials(void);
+
+/* What of the providers is simulated, for simulator_defaults. Likewise. */
+const struct simulated_provider *provider_simulations(void);
 
 const char *verb_name(enum verb verb);
 int verb_named(const char *name); /* -1: none */

@@ -3,6 +3,7 @@
 #include "providers/provider.h"
 
 #include "secret/hardening.h"
+#include "simulator/simulator.h"
 
 #include <string.h>
 
@@ -59,4 +60,12 @@ const struct credential_variable *provider_credentials(void)
             variables[count++] = (struct credential_variable){p->user.variable, false};
     }
     return variables;
+}
+
+const struct simulated_provider *provider_simulations(void)
+{
+    static struct simulated_provider all[sizeof providers / sizeof *providers + 1];
+    for (size_t i = 0; i < sizeof providers / sizeof *providers; i++)
+        all[i] = (struct simulated_provider){providers[i]->name, providers[i]->simulator_path};
+    return all;
 }

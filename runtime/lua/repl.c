@@ -351,7 +351,7 @@ void repl_greet(bool simulated)
     fprintf(stderr, "kelp %s (%s): help tells what there is, Tab completes, Ctrl-D ends.\n",
             KELP_VERSION, LUA_RELEASE);
     if (simulated)
-        fputs("Simulated: kelp.confluent(), kelp.upstash() and kelp.connect() are examples.\n",
+        fputs("Simulated: every target leads to an example on this machine; help lists them.\n",
               stderr);
 }
 

@@ -10,7 +10,14 @@
 
 struct simulator;
 
+/* A provider that is served: by the model scripts/simulator/NAME.lua, at the simulator's address
+ * followed by `path`. */
+struct simulated_provider {
+    const char *name, *path;
+};
+
 struct simulator_options {
+    const struct simulated_provider *providers; /* a NULL name ends them */
     int port;              /* 0: the kernel chooses */
     double latency;        /* seconds before each response */
     double provisioning;   /* seconds until a new connector runs */
@@ -22,14 +29,13 @@ struct simulator_options {
     const char *state;     /* JSON file to load at the start and save at the end, or NULL */
 };
 
-void simulator_defaults(struct simulator_options *o);
+void simulator_defaults(struct simulator_options *o, const struct simulated_provider *providers);
 
 /* Starts it; NULL on failure, with *why set to a message that the caller
  * frees. */
 struct simulator *simulator_start(const struct simulator_options *o, char **why);
 
-/* "http://127.0.0.1:PORT", owned by s. The providers' base addresses are this
- * followed by "/confluent" and "/upstash/v2/kafka". */
+/* "http://127.0.0.1:PORT", owned by s. */
 const char *simulator_url(const struct simulator *s);
 
 /* Stops it, saves the state file, frees it. Returns false, with *why set as
@@ -39,6 +45,6 @@ bool simulator_stop(struct simulator *s, char **why);
 /* `kelp sim …`: parses its own options (argv[0] is "sim"), prints the JSON line
  * with the addresses and serves until SIGINT or SIGTERM. Returns the process's
  * exit code. */
-int simulator_main(int argc, char **argv);
+int simulator_main(int argc, char **argv, const struct simulated_provider *providers);
 
 #endif

@@ -161,11 +161,13 @@ static int wait_for_end(int signals, bool exit_on_eof)
     }
 }
 
-static bool announce(const struct simulator *s)
+static bool announce(const struct simulator *s, const struct simulated_provider *providers)
 {
     const char *url = simulator_url(s);
-    printf("{\"url\":\"%s\",\"upstash\":\"%s/upstash/v2/kafka\",\"confluent\":\"%s/confluent\","
-           "\"connect\":\"%s/connect\"}\n", url, url, url, url);
+    printf("{\"url\":\"%s\"", url);
+    for (const struct simulated_provider *p = providers; p->name != NULL; p++)
+        printf(",\"%s\":\"%s%s\"", p->name, url, p->path);
+    puts("}");
     return fflush(stdout) == 0;
 }
 
@@ -176,10 +178,10 @@ static int complain(char *why)
     return 1;
 }
 
-int simulator_main(int argc, char **argv)
+int simulator_main(int argc, char **argv, const struct simulated_provider *providers)
 {
     struct command c = { .exit_on_eof = false };
-    simulator_defaults(&c.options);
+    simulator_defaults(&c.options, providers);
     int code = parse(&c, argc, argv);
     if (code != 0)
         return code;
@@ -201,7 +203,7 @@ int simulator_main(int argc, char **argv)
         close(signals);
         return complain(why);
     }
-    int error = announce(s) ? wait_for_end(signals, c.exit_on_eof) : EIO;
+    int error = announce(s, providers) ? wait_for_end(signals, c.exit_on_eof) : EIO;
     bool saved = simulator_stop(s, &why);
     close(signals);
     if (!saved)

@@ -24,8 +24,8 @@ local function say(target, verb, name, text)
   raw.log("notice", ("%s %s on %s: %s"):format(verb, name, target.label, text))
 end
 
--- A server's own 500 that comes twice in the same words is a refusal: Confluent
--- answers so for a class that does not exist. Gateways (502 and above) always use
+-- A server's own 500 that comes twice in the same words is a refusal: some answer
+-- so for a class that does not exist. Gateways (502 and above) always use
 -- the same words and do not know what was done behind them.
 local function same_answer(a, b)
   return a ~= nil and a.status == 500 and b.status == 500 and a.message == b.message

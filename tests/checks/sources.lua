@@ -176,6 +176,25 @@ local function only(headers, allowed)
   end
 end
 
+-- Words of one provider, or of one maker's plugins; none is used elsewhere.
+local PROVIDERS = { "confluent", "upstash", "%f[%a]lkc%f[%A]", "debezium", "snowflake", "mongo" }
+local MAY_NAME = {
+  "^bindings/providers/%a+%.c$", "^bindings/providers/connect_rest%.[ch]$", "^scripts/translate/",
+  "^scripts/simulator/confluent[%w_]*%.lua$", "^scripts/simulator/connect[%w_]*%.lua$",
+  "^scripts/simulator/upstash[%w_]*%.lua$", "^scripts/demo%.sh$", "^tests/",
+}
+
+local function providers_are_named_in_their_files(files, bad)
+  for _, file in ipairs(files) do
+    local may = not (in_program(file) or file.path:find "^scripts/")
+    for _, pattern in ipairs(MAY_NAME) do may = may or file.path:find(pattern) ~= nil end
+    local text = not may and file.text:lower() or ""
+    for _, word in ipairs(PROVIDERS) do
+      if text:find(word) then bad(file.path, "says " .. text:match(word)) end
+    end
+  end
+end
+
 local function only_the_codec_uses_cjson(files, bad)
   for _, file in ipairs(files) do
     if in_program(file) and file.path ~= "runtime/lua/json.c" then
@@ -279,6 +298,12 @@ local rules = {
     ["runtime/base/a.c"] = "#include <lua.h>\n", ["runtime/http/b.c"] = "#include <lauxlib.h>\n",
     ["bindings/providers/a.c"] = "#include <lua.h>\n",
     ["runtime/journal/c.c"] = "#include <lua5.4/lua.h>\n" } },
+  { "providers are named in their own files only", providers_are_named_in_their_files, {
+    ["runtime/http/retry.c"] = "/* as Confluent answers */\n",
+    ["bindings/connector/a.c"] = "const char *name = \"upstash\";\n",
+    ["bindings/providers/provider.h"] = "extern int provider_confluent;\n",
+    ["scripts/kelp/a.lua"] = "return 'lkc-1'\n", ["scripts/commands/a.lua"] = "-- DEBEZIUM\n",
+    ["scripts/simulator/text.lua"] = "-- the mongo one\n" } },
   { "only the transport includes curl", only({ "^curl/" },
     { "^runtime/http/transport[%w_]*%.[ch]$" }), {
     ["runtime/http/exchange.c"] = "#include <curl/curl.h>\n",
@@ -327,6 +352,8 @@ local good = {
   ["runtime/simulator/simulator_http.c"] = "#include <microhttpd.h>\n",
   ["runtime/lua/repl.c"] = "#include <histedit.h>\n\nint n = snprintf(), m = my_atoi();\n",
   ["scripts/kelp/a.lua"] = "#!/usr/bin/env kelp\nreturn 1\n",
+  ["bindings/providers/upstash.c"] = "const char *name = \"upstash\";\n",
+  ["scripts/simulator/confluent_plugins.lua"] = "return 'SnowflakeSink'\n",
   ["tests/unit/test_a.c"] = '#include "kelp.h"\n#include <curl/curl.h>\n',
 }
 
