@@ -70,12 +70,10 @@ static void add_key(struct buffer *body, const char *key)
     buffer_add_char(body, ':');
 }
 
-static bool add_config(const char *key, const struct call *call, struct buffer *body)
+static void add_config(const char *key, const struct call *call, struct buffer *body)
 {
     add_key(body, key);
     buffer_add(body, call->config->data, call->config->size);
-    buffer_add_char(body, '}');
-    return add_members(call->members, body);
 }
 
 static bool add_create(const struct provider *p, const struct call *call, struct buffer *body)
@@ -89,7 +87,18 @@ static bool add_create(const struct provider *p, const struct call *call, struct
         add_key(body, p->places[i].member);
         text_add_json(body, call->places[i], strlen(call->places[i]));
     }
-    return add_config(p->create_config, call, body);
+    add_config(p->create_config, call, body);
+    buffer_add_char(body, '}');
+    return add_members(call->members, body);
+}
+
+/* The members are keys of the config: what is null is to be removed. */
+static bool add_update(const struct provider *p, const struct call *call, struct buffer *body)
+{
+    buffer_add_char(body, '{');
+    add_config(p->update_config, call, body);
+    add_members(call->members, body);
+    return buffer_add_char(body, '}');
 }
 
 static bool wraps_update(const struct provider *p, enum verb verb)
@@ -108,10 +117,8 @@ bool provider_add_body(const struct provider *p, const struct call *call, struct
     case BODY_NONE:
         return true;
     case BODY_CONFIG:
-        if (wraps_update(p, call->verb)) {
-            buffer_add_char(body, '{');
-            return add_config(p->update_config, call, body);
-        }
+        if (wraps_update(p, call->verb))
+            return add_update(p, call, body);
         return buffer_add(body, call->config->data, call->config->size) &&
                add_members(call->members, body);
     case BODY_CREATE:

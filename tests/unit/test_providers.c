@@ -399,6 +399,63 @@ static const char *list_error(lua_State *L, const struct provider *provider, con
     return lua_tostring(L, -1);
 }
 
+/* As a provider of another kind has it: a list within an object, page by page. */
+static struct provider paged(void)
+{
+    struct provider p = provider_upstash;
+    p.pages = (struct pages){"data.items", "data.next", "page_token"};
+    p.update_config = "settings";
+    return p;
+}
+
+static void read_page_of(lua_State *L, const struct provider *p, const char *next, const char *page)
+{
+    char text[512];
+    snprintf(text, sizeof text, "{\"data\":{\"items\":[{\"connector_id\":\"1\",\"name\":\"a\"},"
+             "{\"connector_id\":\"2\",\"name\":\"b\"}],\"next\":%s}}", next);
+    lua_settop(L, 0);
+    record_read_list(L, p, text, strlen(text), NULL, NULL);
+    assert_int_equal(lua_gettop(L), 2);
+    if (page == NULL)
+        assert_true(lua_isnil(L, 2));
+    else
+        assert_string_equal(lua_tostring(L, 2), page);
+    lua_settop(L, 1);
+    expect(L, "#c == 2 and c[1].id == '1' and c[2].name == 'b' and c[1].state == 'unknown'");
+    lua_settop(L, 0);
+}
+
+static void a_list_may_come_in_pages(void **state)
+{
+    lua_State *L = *state;
+    struct provider p = paged();
+    read_page_of(L, &p, "null", NULL);
+    read_page_of(L, &p, "\"\"", NULL);
+    read_page_of(L, &p, "\"a/b+c\"", "a/b+c");
+    read_page_of(L, &p, "17", "17");
+    read_page_of(L, &p, "\"https://h.example/x?a=1&page_token=q%2Fr&b=2\"", "q/r");
+    assert_string_equal(list_error(L, &p, "[]"), "unexpected response: not an object");
+    assert_string_equal(list_error(L, &p, "{}"), "unexpected response: the list is not an array");
+    assert_string_equal(list_error(L, &p, "{\"data\":7}"), "unexpected response: data is a number");
+    assert_string_equal(list_error(L, &p, "{\"data\":{\"items\":[],\"next\":\"/x?a=1\"}}"),
+                        "unexpected response: the address of the next page names no page");
+    struct call call = {.provider = &p, .verb = VERB_LIST, .places = {"c"}, .page = "q/r"};
+    struct buffer url;
+    buffer_init(&url, 4096);
+    assert_true(provider_add_path(&p, &call, &url));
+    assert_string_equal(buffer_text(&url), "/connectors/c?page_token=q%2Fr");
+    buffer_free(&url);
+    lua_settop(L, 0);
+}
+
+static void a_config_may_be_a_member_of_an_update(void **state)
+{
+    struct provider p = paged();
+    expect_body(*state, &p, VERB_UPDATE, "id", "return {a = 1}", "{\"settings\":{\"a\":\"1\"}}");
+    expect_body_with(*state, &p, VERB_UPDATE, "id", "return {a = 1}", "{\"b\":null}",
+                     "{\"settings\":{\"a\":\"1\",\"b\":null}}");
+}
+
 static void what_is_no_list_is_refused(void **state)
 {
     lua_State *L = *state;
@@ -586,6 +643,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(members_are_added_to_bodies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(confluent_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connect_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_list_may_come_in_pages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_config_may_be_a_member_of_an_update, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_list_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_chosen_is_not_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_shape_is_refused, set_up, tear_down),
