@@ -425,15 +425,15 @@ function verb.put(target, connector, config, options)
   end
   local extra = {}
   for key in pairs(current.config or {}) do
-    if wanted[key] == nil then extra[key] = true end
+    if wanted[key] == nil and not raw.is_injected(key) then extra[key] = true end
   end
-  if next(extra) then
+  if next(extra) and not target.can.remove_keys then
     refuse(target, "unsupported", "put", name,
       ("a key cannot be removed there, and the connector has more than the new config: %s")
         :format(table.concat(sorted_keys(extra), ", ")), { keys = sorted_keys(extra) })
   end
-  return named(current.id, name, write.carry_out, entry, current, reconcile.config, target,
-    "update", current.id, name, wanted)
+  return named(current.id, name, write.carry_out, entry, current, merge, target, current.id, name,
+    wanted, extra)
 end
 
 local restarts = { all = "restart_tasks", failed = "restart_failed" }
