@@ -157,11 +157,12 @@ static bool contains(const char *text, const char *word)
 }
 
 static const struct error_rule *rule_for(const struct call *call, long status,
-                                         const char *message)
+                                         const char *message, bool is_json)
 {
     const struct error_rule *rule = call->provider->error_rules;
     for (; rule != NULL && rule->status != 0; rule++) {
-        if (rule->status == status && (rule->verb == ANY_VERB || rule->verb == (int)call->verb) &&
+        if (rule->status == status && !(rule->not_json && is_json) &&
+            (rule->verb == ANY_VERB || rule->verb == (int)call->verb) &&
             (rule->text == NULL || contains(message, rule->text)))
             return rule;
     }
@@ -222,6 +223,7 @@ void error_response_push(lua_State *L, const struct call *call, const struct res
     } else if (lua_isnil(L, body)) {
         quote_text(L, response, error);
     }
+    bool is_json = !lua_isnil(L, body);
     lua_settop(L, error);
     if (response->status == 400 && !lua_istable(L, body) && call->connector != NULL &&
         call->name == NULL && strpbrk(call->connector, "/%\\") != NULL) {
@@ -231,7 +233,8 @@ void error_response_push(lua_State *L, const struct call *call, const struct res
     }
 
     lua_getfield(L, error, "message");
-    const struct error_rule *rule = rule_for(call, response->status, lua_tostring(L, -1));
+    const struct error_rule *rule = rule_for(call, response->status, lua_tostring(L, -1),
+                                             is_json);
     if (rule != NULL && rule->message != NULL) {
         lua_pushfstring(L, "%s: %s", rule->message, lua_tostring(L, -1));
         lua_setfield(L, error, "message");

@@ -64,16 +64,16 @@ const struct field connect_rest_error[] = {
 #define STOP "its offsets can only be changed while it is stopped: stop it first; the worker says"
 
 const struct error_rule connect_rest_error_rules[] = {
-    {409, ANY_VERB, "already exists", "exists", NULL},
-    {400, ANY_VERB, "already exists", "exists", NULL},
+    {409, ANY_VERB, "already exists", "exists", NULL, false},
+    {400, ANY_VERB, "already exists", "exists", NULL, false},
     /* Seen only in a client's own tests; the wording is not documented. */
-    {400, VERB_RESTART, NULL, "conflict", RESTART},
+    {400, VERB_RESTART, NULL, "conflict", RESTART, false},
     /* "Connectors must be in the STOPPED state before their offsets can be modified." */
-    {400, VERB_ALTER_OFFSETS, "STOPPED state", "conflict", STOP},
-    {400, VERB_RESET_OFFSETS, "STOPPED state", "conflict", STOP},
+    {400, VERB_ALTER_OFFSETS, "STOPPED state", "conflict", STOP, false},
+    {400, VERB_RESET_OFFSETS, "STOPPED state", "conflict", STOP, false},
     /* A plugin that is not there is no failure to validate. */
-    {500, VERB_VALIDATE, "Failed to find any class", "not_found", NULL},
-    {0, ANY_VERB, NULL, NULL, NULL},
+    {500, VERB_VALIDATE, "Failed to find any class", "not_found", NULL, false},
+    {0, ANY_VERB, NULL, NULL, NULL, false},
 };
 
 const struct response_rule connect_rest_response_rules[] = {

@@ -112,6 +112,7 @@ struct error_rule {
     const char *text;    /* in the server's message, in any case; NULL: whatever it says */
     const char *kind;    /* of the error object; NULL: as the status alone has it */
     const char *message; /* stands before the server's, which follows a colon; NULL: nothing */
+    bool not_json;       /* only for a body that is no JSON: somebody else's, as a proxy's page */
 };
 
 enum { ANY_VERB = -1, MAX_PLACES = 4, MAX_VARIABLES = 3 };

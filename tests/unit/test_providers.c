@@ -563,10 +563,10 @@ static void what_is_not_of_the_shape_is_refused(void **state)
     lua_settop(L, 0);
 }
 
-static void refuse(lua_State *L, enum verb verb, long status, const char *headers,
-                   const char *body)
+static void refuse_by(lua_State *L, const struct provider *p, enum verb verb, long status,
+                      const char *headers, const char *body)
 {
-    struct call call = {.provider = &provider_connect, .verb = verb, .connector = "a"};
+    struct call call = {.provider = p, .verb = verb, .connector = "a"};
     struct response response = {.status = status};
     buffer_init(&response.headers, 4096);
     buffer_init(&response.body, 4096);
@@ -577,6 +577,52 @@ static void refuse(lua_State *L, enum verb verb, long status, const char *header
     assert_true(error_is(L, -1));
     buffer_free(&response.headers);
     buffer_free(&response.body);
+}
+
+static void refuse(lua_State *L, enum verb verb, long status, const char *headers,
+                   const char *body)
+{
+    refuse_by(L, &provider_connect, verb, status, headers, body);
+}
+
+/* The first rule that fits counts; where none does, the status decides. */
+static void the_rules_of_a_provider_say_what_an_error_is(void **state)
+{
+    lua_State *L = *state;
+    static const struct error_rule rules[] = {
+        {404, ANY_VERB, NULL, "protocol", "not the API", true},
+        {404, VERB_DELETE, "gone", "conflict", NULL, false},
+        {404, ANY_VERB, "gone", NULL, "look again", false},
+        {0, ANY_VERB, NULL, NULL, NULL, false},
+    };
+    struct provider p = provider_upstash;
+    p.error_rules = rules;
+    refuse_by(L, &p, VERB_GET, 404, "", "no route");
+    expect(L, "c.kind == 'protocol' and c.message == 'not the API: no route'");
+    refuse_by(L, &p, VERB_DELETE, 404, "", "\"is GONE\"");
+    expect(L, "c.kind == 'conflict' and c.message == 'is GONE'");
+    refuse_by(L, &p, VERB_GET, 404, "", "{\"error\":\"is gone\"}");
+    expect(L, "c.kind == 'not_found' and c.message == 'look again: is gone'");
+    refuse_by(L, &p, VERB_GET, 404, "", "{\"error\":\"what?\"}");
+    expect(L, "c.kind == 'not_found' and c.message == 'what?'");
+    p.error_rules = NULL;
+    refuse_by(L, &p, VERB_RESTART, 400, "", "{\"error\":\"already exists\"}");
+    expect(L, "c.kind == 'invalid'");
+}
+
+/* Each kind that a rule names is one that errors have. */
+static void the_kinds_in_rules_are_known(void **state)
+{
+    (void)state;
+    const struct provider *p;
+    for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
+        for (const struct error_rule *r = p->error_rules; r != NULL && r->status != 0; r++) {
+            bool known = r->kind == NULL;
+            for (int kind = 0; !known && kind < ERROR_KINDS; kind++)
+                known = strcmp(error_kind_name((enum error_kind)kind), r->kind) == 0;
+            assert_true(known);
+        }
+    }
 }
 
 static void the_documented_errors(void **state)
@@ -649,6 +695,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_chosen_is_not_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_shape_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_documented_errors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_rules_of_a_provider_say_what_an_error_is, set_up,
+                                        tear_down),
+        cmocka_unit_test(the_kinds_in_rules_are_known),
         cmocka_unit_test_setup_teardown(connect_errors, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
