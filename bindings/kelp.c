@@ -16,6 +16,9 @@
 #include "lua/selection.h"
 #include "connector/target.h"
 #include "connector/verb_table.h"
+#include "connector/record.h"
+#include "connector/provider_table.h"
+#include "providers/provider.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
 
@@ -153,6 +156,7 @@ static void push_raw(lua_State *L)
         {"receive", config_receive_call},
         {"is_mask", config_is_mask_call},
         {"is_injected", config_is_injected_call},
+        {"read_listed", record_read_listed_call},
         {"is_secret_key", sensitive_keys_is_call},
         {"secret_key_add", sensitive_keys_add_call},
         {"redact", secret_redact_call},
@@ -186,7 +190,7 @@ static void push_raw(lua_State *L)
     luaL_setfuncs(L, run_reader_functions, 0);
     luaL_setfuncs(L, selection_functions, 0);
     luaL_setfuncs(L, at_end_functions, 0);
-    simulator_push_start(L);
+    simulator_push_start(L, provider_simulations());
     lua_setfield(L, -2, "simulator");
     connector_push_metatable(L);
     lua_setfield(L, -2, "connector_metatable");
@@ -196,6 +200,8 @@ static void push_raw(lua_State *L)
     lua_setfield(L, -2, "task_metatable");
     verb_table_push(L);
     lua_setfield(L, -2, "verbs");
+    provider_table_push(L);
+    lua_setfield(L, -2, "providers");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }

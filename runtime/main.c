@@ -1,15 +1,16 @@
 /* main: the program. The one file that names both the runtime and the bindings. */
 #include "base/buffer.h"
-#include "credentials.h"
 #include "kelp.h"
 #include "lua/interrupt.h"
 #include "lua/output.h"
+#include "providers/provider.h"
 #include "lua/repl.h"
 #include "lua/script.h"
 #include "lua/signals.h"
 #include "lua/state.h"
 #include "lua/watchdog.h"
 #include "options.h"
+#include "providers/provider.h"
 #include "sandbox/sandbox.h"
 #include "secret/hardening.h"
 #include "secret/log.h"
@@ -83,7 +84,7 @@ static char *open_program(struct program *p)
     char *why = NULL;
     if (o->simulator) {
         struct simulator_options defaults;
-        simulator_defaults(&defaults);
+        simulator_defaults(&defaults, provider_simulations());
         p->simulator = simulator_start(&defaults, &why);
         if (p->simulator == NULL)
             return why;
@@ -166,7 +167,7 @@ int main(int argc, char **argv)
     struct options o;
     struct buffer error;
     struct exit_facts facts = {0};
-    if (!output_open() || credentials_take() != NULL || !hardening_close_process()) {
+    if (!output_open() || hardening_take_credentials(provider_credentials()) != NULL || !hardening_close_process()) {
         fprintf(stderr, "kelp: cannot start: %s\n", strerror(errno));
         return 1;
     }

@@ -15,6 +15,8 @@
 #include "connector/target_private.h"
 #include "lua/task.h"
 #include "connector/error_response.h"
+#include "connector/provider_request.h"
+#include "connector/record.h"
 
 #include "lua/secret_value.h"
 
@@ -118,12 +120,14 @@ static int read_response(lua_State *L)
         return 1;
     }
     if (answer == RESPONSE_CONNECTORS) {
-        provider_read_list(L, p->target->provider, r->body.data, r->body.size, choose, p->target);
+        record_read_list(L, p->target->provider, r->body.data, r->body.size, choose, p->target);
+        buffer_wipe(&r->body);
+        return 2;
     } else {
         json_decode(L, r->body.data, r->body.size);
-        if (error_response_in_success(L, -1, r))
+        if (error_response_in_success(L, &p->call, -1, r))
             return lua_error(L);
-        p->target->provider->read(L, answer);
+        record_read(L, p->target->provider, answer);
     }
     buffer_wipe(&r->body);
     if (connector_is(L, -1)) {
@@ -170,7 +174,7 @@ static int finish(lua_State *L, int status, lua_KContext context)
     lua_pushcfunction(L, read_response);
     lua_pushlightuserdata(L, p);
     lua_pushvalue(L, 4);
-    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+    if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
         if (!error_is(L, -1)) {
             /* 2xx, but not a word of it can be used: a captive portal, a cut
              * body. A write may have happened. */
@@ -182,11 +186,15 @@ static int finish(lua_State *L, int status, lua_KContext context)
         }
         return pending_raise(L, p);
     }
+    bool is_list = p->target->provider->routes[p->call.verb].answer == RESPONSE_CONNECTORS;
+    lua_pushvalue(L, -2);
     bind(L, 1);
+    lua_pop(L, 1);
     if (p->exchange.past.attempts > 0)
         pending_give_budget(L, p, false);
     pending_end(p);
-    return 1;
+    lua_pop(L, is_list ? 0 : 1);
+    return is_list ? 2 : 1;
 }
 
 /* Pushes the beginning of a name as a message can show it: control characters,
@@ -290,19 +298,21 @@ static bool use_failover_address(struct exchange *x)
     return another;
 }
 
-/* What only some routes have: `plugin`, `task` (a number) and `members`, a table
+/* What only some routes have: `page`, `plugin`, `task` (a number) and `members`, a table
  * whose JSON members are added to the body, from the options at 5. Their texts are
- * left on the stack; *members is a view of the last one. [-0, +3, e] */
+ * left on the stack; *members is a view of the last one. [-0, +4, e] */
 static void read_parts(lua_State *L, struct call *call, const struct route *route,
                        struct buffer *members)
 {
-    static const char *const fields[] = {"plugin", "task", "members"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const fields[] = {"page", "plugin", "task", "members"};
+    for (int i = 0; i < 4; i++) {
         if (lua_istable(L, 5))
             lua_getfield(L, 5, fields[i]);
         else
             lua_pushnil(L);
     }
+    if (call->verb == VERB_LIST)
+        call->page = lua_tostring(L, -4);
     if (strstr(route->path, "{plugin}") != NULL) {
         size_t size;
         call->plugin = luaL_checklstring(L, -3, &size);
@@ -349,8 +359,7 @@ static void fill_exchange(lua_State *L, struct pending *p, const struct route *r
 {
     struct target *t = p->target;
     struct request *q = &p->exchange.transfer.request;
-    p->call.places[0] = t->places[0];
-    p->call.places[1] = t->places[1];
+    memcpy(p->call.places, t->places, sizeof p->call.places);
     buffer_init(&q->url, MAX_URL);
     buffer_init(&q->body, MAX_BODY_SENT);
     bool strict_http =
@@ -437,6 +446,7 @@ int call_exchange(lua_State *L)
 
     struct pending *p = push_pending(L, t);
     p->call.verb = (enum verb)verb;
+    p->call.provider = t->provider;
     p->call.connector = connector;
     p->call.name = route->body == BODY_CREATE ? connector : NULL;
     struct buffer members;

@@ -16,11 +16,11 @@
  * that the write is sent for, required when there is one (lua/run); `as`: the verb that
  * an error shall name, when this is a step of another than `verb`; where the
  * route has them, `plugin` and `task` (a number); and `members`, a table whose JSON
- * members are added to the body. Of a target with several addresses the one that
+ * members are added to the body; of list `page`, as the page before it named it. Of a target with several addresses the one that
  * answered last is asked first; see exchange->failover for the others. Returns the
- * record, the array of records, what the provider's `read` hands on, or true; raises
- * an error object.
- * [-5, +1, e] */
+ * record, what record_read hands on, or true; of list the array of records and what names
+ * the next page, or nil; raises an error object.
+ * [-5, +(1|2), e] */
 int call_exchange(lua_State *L);
 
 /* raw.check_name(name): raises `invalid` when it cannot name a connector.

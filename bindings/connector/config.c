@@ -8,6 +8,7 @@
 #include "lua/json.h"
 #include "lua/secret_value.h"
 #include "connector/sensitive_keys.h"
+#include "providers/provider.h"
 
 #include <lauxlib.h>
 
@@ -17,34 +18,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Seen in configs that Confluent Cloud returns and set by nobody: its Terraform
- * provider ignores the same keys (resource_connector.go), and kafka.user.id. */
-static const char *const injected_keys[] = {
-    "cloud.environment", "cloud.provider", "connector.crn", "kafka.endpoint",
-    "kafka.max.partition.validation.disable", "kafka.region", "kafka.dedicated",
-    "schema.registry.url", "valid.kafka.api.key", "confluent.custom.plugin.type",
-    "confluent.resource.connector.tier", "kafka.user.id",
-};
-static const char injected_prefix[] = "config.internal.";
-
-bool config_is_mask(const char *value, size_t size)
+/* Whether the value is at least the mask, and repeats its one character only. */
+static bool is_mask_of(const char *mask, const char *value, size_t size)
 {
-    if (size < 2)
+    if (mask == NULL || size < strlen(mask))
         return false;
     for (size_t i = 0; i < size; i++) {
-        if (value[i] != '*')
+        if (value[i] != *mask)
             return false;
     }
     return true;
 }
 
-bool config_is_injected(const char *key)
+bool config_is_mask(const char *value, size_t size)
 {
-    for (size_t i = 0; i < sizeof injected_keys / sizeof *injected_keys; i++) {
-        if (strcmp(key, injected_keys[i]) == 0)
+    const struct provider *p;
+    for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
+        if (is_mask_of(p->mask, value, size))
             return true;
     }
-    return strncmp(key, injected_prefix, sizeof injected_prefix - 1) == 0;
+    return false;
+}
+
+static bool injects(const struct provider *p, const char *key)
+{
+    for (const char *const *i = p->injected; i != NULL && *i != NULL; i++) {
+        size_t size = strlen(*i);
+        bool prefix = (*i)[size - 1] == '*';
+        if (prefix ? strncmp(key, *i, size - 1) == 0 : strcmp(key, *i) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool config_is_injected(const char *key)
+{
+    const struct provider *p;
+    for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
+        if (injects(p, key))
+            return true;
+    }
+    return false;
 }
 
 bool config_is_secret_key(const char *key)

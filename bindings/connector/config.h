@@ -58,15 +58,14 @@ void config_receive(lua_State *L, int index);
  * returns it. [-1, +1, m] */
 int config_receive_call(lua_State *L);
 
-/* True for a value that stands for a secret that the provider does not show:
- * two or more asterisks and nothing else (one alone is a wildcard). */
+/* True for a value that stands for a secret that a provider does not show. */
 bool config_is_mask(const char *value, size_t size);
 
-/* True for a key that Confluent Cloud adds to every config that it returns. */
+/* True for a key that a provider adds to the configs that it returns. */
 bool config_is_injected(const char *key);
 
 /* True for a key whose value nobody but the connector should see, or a part of it;
- * see lua/veil.h. */
+ * see connector/sensitive_keys.h. */
 bool config_is_secret_key(const char *key);
 
 /* raw.is_mask(value), raw.is_injected(key). */

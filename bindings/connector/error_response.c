@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "http/transport.h"
 #include "lua/json.h"
+#include "connector/record.h"
 
 #include <lauxlib.h>
 
@@ -25,60 +26,43 @@ static void keep(lua_State *L, int error, const char *field)
         lua_pop(L, 1);
 }
 
-/* {"errors": [{"id", "status", "code", "title", "detail", "resolution"}]}: the
- * gateway's. */
-static bool read_errors(lua_State *L, int body, int error)
+static bool fits(lua_State *L, enum field_type type)
 {
-    int top = lua_gettop(L);
-    bool found = false;
-    if (lua_getfield(L, body, "errors") == LUA_TTABLE && lua_rawgeti(L, -1, 1) == LUA_TTABLE) {
-        int first = lua_gettop(L);
-        if (lua_getfield(L, first, "detail") != LUA_TSTRING)
-            lua_getfield(L, first, "title");
-        if (lua_type(L, -1) == LUA_TSTRING) {
-            if (lua_getfield(L, first, "resolution") == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
-                lua_pushfstring(L, "%s (%s)", lua_tostring(L, -2), lua_tostring(L, -1));
-            } else {
-                lua_pop(L, 1);
-            }
-            lua_setfield(L, error, "message");
-            found = true;
-        }
-        lua_getfield(L, first, "code");
-        keep(L, error, "code");
-        lua_getfield(L, first, "id");
-        keep(L, error, "request_id");
-    }
-    lua_settop(L, top);
-    return found;
+    int given = lua_type(L, -1);
+    bool text = given == LUA_TSTRING && lua_rawlen(L, -1) > 0, number = given == LUA_TNUMBER;
+    return type == FIELD_TEXT ? text : type == FIELD_NUMBER ? number : text || number;
 }
 
-/* {"code" | "error_code", "message"}, also as the value of "error"; and
- * {"error": "text"}. */
-static bool read_flat(lua_State *L, int body, int error)
+/* Pushes what the first of the map's fields of that name that is there says, or nil. */
+static void push_told(lua_State *L, const struct field *map, int body, const char *name)
 {
-    bool found = false;
-    if (lua_getfield(L, body, "message") == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
-        lua_setfield(L, error, "message");
-        found = true;
-    } else {
+    for (const struct field *f = map; f != NULL && f->from != NULL; f++) {
+        if (strcmp(f->to, name) != 0)
+            continue;
+        record_push_path(L, body, f->from);
+        if (fits(L, f->type))
+            return;
         lua_pop(L, 1);
     }
-    if (lua_getfield(L, body, "error_code") != LUA_TNUMBER) {
-        lua_pop(L, 1);
-        lua_getfield(L, body, "code");
-    }
-    keep(L, error, "code");
-    int type = lua_getfield(L, body, "error");
-    if (type == LUA_TTABLE)
-        found |= read_flat(L, lua_gettop(L), error);
-    else if (type == LUA_TSTRING && !found) {
-        lua_pushvalue(L, -1);
-        lua_setfield(L, error, "message");
-        found = true;
+    lua_pushnil(L);
+}
+
+/* What the error's body, the table at `body`, says by the provider's map. */
+static void read_body(lua_State *L, const struct field *map, int body, int error)
+{
+    static const char *const kept[] = {"code", "request_id"};
+    push_told(L, map, body, "message");
+    push_told(L, map, body, "advice");
+    if (lua_isstring(L, -1) && lua_isstring(L, -2)) {
+        lua_pushfstring(L, "%s (%s)", lua_tostring(L, -2), lua_tostring(L, -1));
+        lua_replace(L, -3);
     }
     lua_pop(L, 1);
-    return found;
+    keep(L, error, "message");
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        push_told(L, map, body, kept[i]);
+        keep(L, error, kept[i]);
+    }
 }
 
 static int decode(lua_State *L)
@@ -148,8 +132,7 @@ static void keep_header(lua_State *L, const struct response *response, int table
     lua_setfield(L, table, field);
 }
 
-/* X-RateLimit-Reset is relative seconds (Confluent documents it so, and that
- * others use an epoch); Retry-After is seconds or a date, kept as it came when
+/* X-RateLimit-Reset is relative seconds (documented so; elsewhere it may be an epoch); Retry-After is seconds or a date, kept as it came when
  * it is no number. */
 static void keep_limits(lua_State *L, const struct response *response, int error)
 {
@@ -173,24 +156,22 @@ static bool contains(const char *text, const char *word)
     return text != NULL && strcasestr(text, word) != NULL;
 }
 
-/* "Connectors must be in the STOPPED state before their offsets can be modified." */
-static bool wants_it_stopped(const struct call *call, const char *message)
+static const struct error_rule *rule_for(const struct call *call, long status,
+                                         const char *message, bool is_json)
 {
-    return (call->verb == VERB_ALTER_OFFSETS || call->verb == VERB_RESET_OFFSETS) &&
-           contains(message, "STOPPED state");
+    const struct error_rule *rule = call->provider->error_rules;
+    for (; rule != NULL && rule->status != 0; rule++) {
+        if (rule->status == status && !(rule->not_json && is_json) &&
+            (rule->verb == ANY_VERB || rule->verb == (int)call->verb) &&
+            (rule->text == NULL || contains(message, rule->text)))
+            return rule;
+    }
+    return NULL;
 }
 
-static enum error_kind kind_of(const struct call *call, long status, const char *message)
+static enum error_kind kind_of(long status)
 {
     switch (status) {
-    case 400:
-        if (contains(message, "already exists"))
-            return ERROR_EXISTS;
-        /* A provisioning or paused connector is not restarted; seen only in a
-         * client's own tests, the wording is not documented. */
-        if (call->verb == VERB_RESTART || wants_it_stopped(call, message))
-            return ERROR_CONFLICT;
-        return ERROR_INVALID;
     case 401:
         return ERROR_UNAUTHORIZED;
     case 402:
@@ -201,7 +182,7 @@ static enum error_kind kind_of(const struct call *call, long status, const char 
     case 408:
         return ERROR_TIMEOUT;
     case 409:
-        return contains(message, "already exists") ? ERROR_EXISTS : ERROR_CONFLICT;
+        return ERROR_CONFLICT;
     case 405:
     case 406:
         return ERROR_UNSUPPORTED;
@@ -235,14 +216,14 @@ void error_response_push(lua_State *L, const struct call *call, const struct res
     push_body(L, response);
     int body = lua_gettop(L);
     if (lua_istable(L, body)) {
-        if (!read_errors(L, body, error))
-            read_flat(L, body, error);
+        read_body(L, call->provider->error, body, error);
     } else if (lua_type(L, body) == LUA_TSTRING) {
         lua_pushvalue(L, body);
         keep(L, error, "message");
     } else if (lua_isnil(L, body)) {
         quote_text(L, response, error);
     }
+    bool is_json = !lua_isnil(L, body);
     lua_settop(L, error);
     if (response->status == 400 && !lua_istable(L, body) && call->connector != NULL &&
         call->name == NULL && strpbrk(call->connector, "/%\\") != NULL) {
@@ -252,19 +233,15 @@ void error_response_push(lua_State *L, const struct call *call, const struct res
     }
 
     lua_getfield(L, error, "message");
-    enum error_kind kind = kind_of(call, response->status, lua_tostring(L, -1));
-    if (kind == ERROR_CONFLICT && call->verb == VERB_RESTART && response->status == 400) {
-        lua_pushfstring(L, "a connector that is provisioning or paused is not restarted: %s",
-                        lua_tostring(L, -1));
-        lua_setfield(L, error, "message");
-    }
-    if (kind == ERROR_CONFLICT && wants_it_stopped(call, lua_tostring(L, -1))) {
-        lua_pushfstring(L, "its offsets can only be changed while it is stopped: stop it first; "
-                        "the worker says: %s", lua_tostring(L, -1));
+    const struct error_rule *rule = rule_for(call, response->status, lua_tostring(L, -1),
+                                             is_json);
+    if (rule != NULL && rule->message != NULL) {
+        lua_pushfstring(L, "%s: %s", rule->message, lua_tostring(L, -1));
         lua_setfield(L, error, "message");
     }
     lua_pop(L, 1);
-    lua_pushstring(L, error_kind_name(kind));
+    bool told = rule != NULL && rule->kind != NULL;
+    lua_pushstring(L, told ? rule->kind : error_kind_name(kind_of(response->status)));
     lua_setfield(L, error, "kind");
     lua_pushinteger(L, response->status);
     lua_setfield(L, error, "status");
@@ -272,7 +249,8 @@ void error_response_push(lua_State *L, const struct call *call, const struct res
     keep_limits(L, response, error);
 }
 
-bool error_response_in_success(lua_State *L, int index, const struct response *response)
+bool error_response_in_success(lua_State *L, const struct call *call, int index,
+                               const struct response *response)
 {
     index = lua_absindex(L, index);
     if (!lua_istable(L, index))
@@ -283,7 +261,7 @@ bool error_response_in_success(lua_State *L, int index, const struct response *r
         return false;
     error_push(L, ERROR_SERVER, "the provider reports an error in a successful answer");
     int error = lua_gettop(L);
-    read_flat(L, index, error);
+    read_body(L, call->provider->error, index, error);
     lua_pushinteger(L, response->status);
     lua_setfield(L, error, "status");
     keep_header(L, response, error, "X-Request-Id", "request_id", false);

@@ -3,8 +3,8 @@
 #ifndef KELP_CONNECTOR_PENDING_H
 #define KELP_CONNECTOR_PENDING_H
 
+#include "connector/provider_request.h"
 #include "http/exchange.h"
-#include "providers/provider.h"
 
 #include <lua.h>
 

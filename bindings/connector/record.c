@@ -1,108 +1,517 @@
 #include "connector/record.h"
 
+#include "base/buffer.h"
 #include "base/text.h"
+#include "secret/secret.h"
 #include "lua/json.h"
+#include "connector/config.h"
+#include "connector/connector.h"
 
 #include <lauxlib.h>
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Confluent: NONE PROVISIONING RUNNING DEGRADED FAILED PAUSED DELETED, and for
- * tasks RUNNING STOPPED UNASSIGNED RESTARTING SYSTEM_ERROR
- * USER_ACTIONABLE_ERROR. Kafka Connect: UNASSIGNED RUNNING PAUSED FAILED
- * RESTARTING STOPPED. Upstash: pending failed running paused restart. */
-static const struct {
-    const char *word, *state;
-} states[] = {
-    {"running", "running"}, {"failed", "failed"}, {"paused", "paused"}, {"pending", "pending"},
-    {"provisioning", "provisioning"}, {"degraded", "degraded"}, {"stopped", "stopped"},
-    {"unassigned", "unassigned"}, {"restarting", "restarting"}, {"restart", "restarting"},
-    {"system_error", "failed"}, {"user_actionable_error", "failed"},
+/* kelp's own words for the states of connectors and tasks. */
+static const char *const states[] = {
+    "running", "failed", "paused", "pending", "provisioning", "degraded", "stopped", "unassigned",
+    "restarting",
 };
 
-int record_unexpected(lua_State *L, const char *what)
+static int fail(lua_State *L, const char *what)
 {
     lua_pushfstring(L, "unexpected response: %s", what);
     return lua_error(L);
 }
 
-static int wrong_type(lua_State *L, const char *field)
+/* Of the value at the top. */
+static int wrong_type(lua_State *L, const char *field, size_t size)
 {
-    lua_pushfstring(L, "%s is a %s", field, luaL_typename(L, -1));
-    return record_unexpected(L, lua_tostring(L, -1));
+    lua_pushlstring(L, field, size);
+    lua_pushfstring(L, "%s is a %s", lua_tostring(L, -1), luaL_typename(L, -2));
+    return fail(L, lua_tostring(L, -1));
 }
 
-void record_text(lua_State *L, int source, const char *from, int record, const char *to)
+/* ---- paths ---- */
+
+static void push_key(lua_State *L, const char *part, size_t size)
 {
-    record = lua_absindex(L, record);
-    if (lua_getfield(L, source, from) == LUA_TSTRING) {
-        if (lua_rawlen(L, -1) > 0) {
-            lua_setfield(L, record, to);
+    if (size > 0 && isdigit((unsigned char)*part))
+        lua_pushinteger(L, strtol(part, NULL, 10));
+    else
+        lua_pushlstring(L, part, size);
+}
+
+/* As record_push_path; a part that is no table raises when it `must` be one. */
+static void push_path(lua_State *L, int source, const char *path, bool must)
+{
+    lua_pushvalue(L, source);
+    for (const char *part = path;; part += strcspn(part, ".") + 1) {
+        size_t size = strcspn(part, ".");
+        if (lua_isnil(L, -1) || json_is_null(L, -1) || (!must && !lua_istable(L, -1))) {
+            lua_pop(L, 1);
+            lua_pushnil(L);
             return;
         }
-    } else if (!lua_isnil(L, -1) && !json_is_null(L, -1)) {
-        wrong_type(L, from);
+        if (!lua_istable(L, -1))
+            wrong_type(L, path, part > path ? (size_t)(part - path) - 1 : 0);
+        push_key(L, part, size);
+        lua_rawget(L, -2);
+        lua_remove(L, -2);
+        if (part[size] == '\0')
+            break;
     }
-    lua_pop(L, 1);
+    if (json_is_null(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
 }
 
-void record_number(lua_State *L, int source, const char *from, int record, const char *to)
+void record_push_path(lua_State *L, int source, const char *path)
 {
-    record = lua_absindex(L, record);
-    if (lua_getfield(L, source, from) == LUA_TNUMBER) {
+    push_path(L, lua_absindex(L, source), path, false);
+}
+
+/* Pops the value at the top into the field of the record; `to` may be "details.FIELD". */
+static void set_field(lua_State *L, int record, const char *to)
+{
+    const char *dot = strchr(to, '.');
+    if (dot == NULL) {
         lua_setfield(L, record, to);
         return;
     }
-    if (!lua_isnil(L, -1) && !json_is_null(L, -1))
-        wrong_type(L, from);
-    lua_pop(L, 1);
+    lua_pushlstring(L, to, (size_t)(dot - to));
+    luaL_getsubtable(L, record, lua_tostring(L, -1));
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, dot + 1);
+    lua_pop(L, 3);
 }
 
-int record_table(lua_State *L, int source, const char *field)
-{
-    if (lua_getfield(L, source, field) == LUA_TTABLE)
-        return 1;
-    if (!lua_isnil(L, -1) && !json_is_null(L, -1))
-        wrong_type(L, field);
-    lua_pop(L, 1);
-    lua_pushnil(L);
-    return 0;
-}
+/* ---- fields ---- */
 
-const char *record_state_name(const char *word)
+static const char *state_of(const struct provider *p, const char *word)
 {
     size_t size = strlen(word);
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-        if (text_equals_word(word, size, states[i].word))
-            return states[i].state;
+    for (const struct state_word *s = p->states; s != NULL && s->word != NULL; s++) {
+        if (text_equals_word(word, size, s->word))
+            return s->state;
     }
-    return "unknown";
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        if (text_equals_word(word, size, states[i]))
+            return states[i];
+    }
+    return NULL;
 }
 
-void record_state(lua_State *L, int record, const char *word)
+/* Pops a provider's word. A failure is the last word; any other state gives way to a later
+ * one that is known. */
+static void read_state(lua_State *L, const struct provider *p, int record, const char *to)
 {
-    record = lua_absindex(L, record);
-    lua_pushstring(L, record_state_name(word));
-    lua_setfield(L, record, "state");
+    const char *state = lua_type(L, -1) == LUA_TSTRING ? state_of(p, lua_tostring(L, -1)) : NULL;
+    lua_getfield(L, record, to);
+    const char *before = lua_tostring(L, -1);
+    bool keeps = before != NULL && strcmp(before, "failed") == 0;
+    lua_pop(L, 2);
+    if (state == NULL || keeps)
+        return;
+    lua_pushstring(L, state);
+    set_field(L, record, to);
 }
 
-void record_type_from_class(lua_State *L, int record)
+static void read_fields(lua_State *L, const struct provider *p, const struct field *map, int source,
+                        int record);
+
+static void set_default_state(lua_State *L, int record)
 {
-    record = lua_absindex(L, record);
+    if (lua_getfield(L, record, "state") == LUA_TNIL) {
+        lua_pushliteral(L, "unknown");
+        lua_setfield(L, record, "state");
+    }
+    lua_pop(L, 1);
+}
+
+/* Replaces the array at the top by one of kelp's tasks. */
+static void read_tasks(lua_State *L, const struct provider *p)
+{
+    int list = lua_gettop(L), tasks = list + 1;
+    lua_newtable(L);
+    for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+        if (!lua_istable(L, -1))
+            fail(L, "a task is not an object");
+        lua_createtable(L, 0, 4);
+        read_fields(L, p, p->task, tasks + 1, tasks + 2);
+        set_default_state(L, tasks + 2);
+        lua_rawseti(L, tasks, i);
+        lua_settop(L, tasks);
+    }
+    lua_settop(L, tasks);
+    lua_replace(L, list);
+}
+
+static void hide(lua_State *L, const char *label)
+{
+    size_t size;
+    const char *text = lua_tolstring(L, -1, &size);
+    if (!secret_register(label, text, size))
+        luaL_error(L, "not enough memory");
+}
+
+/* What the fields of a table are. The value is at the top and is popped. */
+static void read_table(lua_State *L, const struct provider *p, const struct field *f, int record)
+{
+    int value = lua_gettop(L);
+    if (!lua_istable(L, value))
+        wrong_type(L, f->from, strlen(f->from));
+    switch (f->type) {
+    case FIELD_CONNECTOR:
+        read_fields(L, p, p->connector, value, record);
+        break;
+    case FIELD_STATUS:
+        read_fields(L, p, p->status, value, record);
+        break;
+    case FIELD_OBJECT:
+        break;
+    case FIELD_TASKS:
+        read_tasks(L, p);
+        set_field(L, record, f->to);
+        return;
+    case FIELD_CONFIG:
+        config_receive(L, value);
+        set_field(L, record, f->to);
+        return;
+    default:
+        set_field(L, record, f->to);
+        return;
+    }
+    lua_settop(L, value - 1);
+}
+
+/* The same for a text or a number. */
+static void read_scalar(lua_State *L, const struct provider *p, const struct field *f, int record)
+{
+    int type = lua_type(L, -1);
+    if (f->type == FIELD_STATE) {
+        read_state(L, p, record, f->to);
+        return;
+    }
+    bool fits = f->type == FIELD_VALUE    ? type == LUA_TNUMBER || type == LUA_TSTRING
+                : f->type == FIELD_NUMBER ? type == LUA_TNUMBER
+                                          : type == LUA_TSTRING;
+    if (f->type == FIELD_SECRET && fits)
+        hide(L, f->from);
+    else if (f->type == FIELD_TYPE)
+        fits = fits && (strcmp(lua_tostring(L, -1), "sink") == 0 ||
+                        strcmp(lua_tostring(L, -1), "source") == 0);
+    else if (!fits && f->type != FIELD_SECRET)
+        wrong_type(L, f->from, strlen(f->from));
+    if (fits && f->to != NULL && (type != LUA_TSTRING || lua_rawlen(L, -1) > 0))
+        set_field(L, record, f->to);
+    else
+        lua_pop(L, 1);
+}
+
+static bool is_table_type(enum field_type type)
+{
+    return type == FIELD_CONFIG || type == FIELD_LIST || type == FIELD_TASKS ||
+           type == FIELD_OBJECT || type == FIELD_CONNECTOR || type == FIELD_STATUS;
+}
+
+/* Reads the table at `source` into the one at `record` (both absolute). */
+static void read_fields(lua_State *L, const struct provider *p, const struct field *map, int source,
+                        int record)
+{
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    for (const struct field *f = map; f != NULL && f->from != NULL; f++) {
+        push_path(L, source, f->from, true);
+        if (lua_isnil(L, -1) && f->type == FIELD_OBJECT) {
+            lua_pushfstring(L, "there is no %s", f->from);
+            fail(L, lua_tostring(L, -1));
+        }
+        if (lua_isnil(L, -1))
+            lua_pop(L, 1);
+        else if (is_table_type(f->type))
+            read_table(L, p, f, record);
+        else
+            read_scalar(L, p, f, record);
+    }
+}
+
+/* ---- what no field tells ---- */
+
+static void complete_class(lua_State *L, int record)
+{
+    int top = lua_gettop(L);
+    if (lua_getfield(L, record, "class") == LUA_TNIL &&
+        lua_getfield(L, record, "config") == LUA_TTABLE &&
+        lua_getfield(L, -1, "connector.class") == LUA_TSTRING)
+        lua_setfield(L, record, "class");
+    lua_settop(L, top);
+}
+
+/* "…Sink…" and "…Source…" are what they say, and some makers' classes are sources. */
+static void complete_type(lua_State *L, const struct provider *p, int record)
+{
+    int top = lua_gettop(L);
     const char *type = NULL;
-    if (lua_getfield(L, record, "class") == LUA_TSTRING) {
-        const char *class = lua_tostring(L, -1);
-        const char *simple = strrchr(class, '.');
-        simple = simple != NULL ? simple + 1 : class;
+    if (lua_getfield(L, record, "type") == LUA_TNIL &&
+        lua_getfield(L, record, "class") == LUA_TSTRING) {
+        const char *class = lua_tostring(L, -1), *dot = strrchr(class, '.');
+        const char *simple = dot != NULL ? dot + 1 : class, *prefix = p->source_prefix;
         if (strstr(simple, "Sink") != NULL || strstr(simple, "SINK") != NULL)
             type = "sink";
         else if (strstr(simple, "Source") != NULL || strstr(simple, "SOURCE") != NULL ||
-                 strncmp(class, "io.debezium.", 12) == 0)
+                 (prefix != NULL && strncmp(class, prefix, strlen(prefix)) == 0))
             type = "source";
     }
-    lua_pop(L, 1);
     if (type != NULL) {
         lua_pushstring(L, type);
         lua_setfield(L, record, "type");
     }
+    lua_settop(L, top);
+}
+
+/* A failed connector's reason is often only in its first failed task. */
+static void lift_task_error(lua_State *L, int record)
+{
+    int top = lua_gettop(L);
+    if (lua_getfield(L, record, "error") == LUA_TNIL &&
+        lua_getfield(L, record, "tasks") == LUA_TTABLE) {
+        int tasks = lua_gettop(L);
+        for (lua_Integer i = 1; lua_rawgeti(L, tasks, i) == LUA_TTABLE; i++) {
+            if (lua_getfield(L, -1, "error") == LUA_TSTRING) {
+                lua_setfield(L, record, "error");
+                break;
+            }
+            lua_pop(L, 2);
+        }
+    }
+    lua_settop(L, top);
+}
+
+/* The provider's name for the record's field. */
+static const char *source_of(const struct provider *p, const char *to)
+{
+    for (const struct field *f = p->connector; f->from != NULL; f++) {
+        if (f->to != NULL && strcmp(f->to, to) == 0)
+            return f->from;
+    }
+    return to;
+}
+
+static void check_is_named(lua_State *L, const struct provider *p, int record)
+{
+    bool named = lua_getfield(L, record, "name") == LUA_TSTRING;
+    bool known = !p->by_id || lua_getfield(L, record, "id") == LUA_TSTRING;
+    if (named && known) {
+        lua_settop(L, record);
+        return;
+    }
+    if (p->by_id)
+        lua_pushfstring(L, "a connector without %s or %s", source_of(p, "id"), source_of(p, "name"));
+    else
+        lua_pushfstring(L, "a connector without %s", source_of(p, "name"));
+    fail(L, lua_tostring(L, -1));
+}
+
+/* Pushes the record of the object at the top; `name`, at that index, is what a list calls it,
+ * or 0. */
+static void push_record(lua_State *L, const struct provider *p, const struct field *map, int name)
+{
+    int source = lua_gettop(L), record = source + 1;
+    connector_new(L);
+    read_fields(L, p, map, source, record);
+    if (name != 0) {
+        lua_pushvalue(L, name);
+        lua_setfield(L, record, "name"); /* the key is what addresses it */
+    }
+    set_default_state(L, record);
+    complete_class(L, record);
+    complete_type(L, p, record);
+    lift_task_error(L, record);
+    check_is_named(L, p, record);
+}
+
+/* ---- responses ---- */
+
+/* Replaces the elements of the array at the top. */
+static void read_task_configs(lua_State *L, const struct provider *p)
+{
+    int list = lua_gettop(L);
+    for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+        if (!lua_istable(L, -1))
+            fail(L, "a task is not an object");
+        lua_createtable(L, 0, 2);
+        read_fields(L, p, p->task_config, list + 1, list + 2);
+        lua_rawseti(L, list, i);
+        lua_settop(L, list);
+    }
+    lua_settop(L, list);
+}
+
+/* An object that is handed on; what it calls a config may hold secrets. */
+static void read_object(lua_State *L, int value)
+{
+    if (lua_getfield(L, value, "config") == LUA_TTABLE)
+        config_receive(L, -1);
+    lua_settop(L, value);
+}
+
+void record_read(lua_State *L, const struct provider *p, enum response_content content)
+{
+    int value = lua_gettop(L);
+    if (content == RESPONSE_DONE) {
+        lua_pushboolean(L, 1);
+        lua_replace(L, value);
+        return;
+    }
+    if (content == RESPONSE_LIST || content == RESPONSE_TASKS) {
+        if (!json_is_array(L, value))
+            fail(L, "not an array");
+        if (content == RESPONSE_TASKS)
+            read_task_configs(L, p);
+        return;
+    }
+    if (!lua_istable(L, value) || json_is_array(L, value))
+        fail(L, "not an object");
+    if (content == RESPONSE_OBJECT) {
+        read_object(L, value);
+        return;
+    }
+    push_record(L, p, content == RESPONSE_STATUS ? p->status : p->connector, 0);
+    lua_replace(L, value);
+}
+
+/* ---- lists ---- */
+
+struct listing {
+    const struct provider *provider;
+    void (*choose)(lua_State *L, void *context);
+    void *context;
+};
+
+/* Replaces a member of a list and its key below it by the record, or by nil. */
+static void take_listed(lua_State *L, void *data)
+{
+    const struct listing *l = data;
+    const struct provider *p = l->provider;
+    int entry = lua_gettop(L), key = entry - 1;
+    bool by_name = p->list_opening == '{';
+    if (!lua_istable(L, entry))
+        fail(L, by_name ? "the list is not a map from names to connectors"
+                        : "the list holds something that is not an object");
+    push_record(L, p, p->listed != NULL ? p->listed : p->connector, by_name ? key : 0);
+    lua_replace(L, key);
+    lua_settop(L, key);
+    if (l->choose != NULL)
+        l->choose(L, l->context);
+}
+
+/* An object, {} too, is no proof that there are no connectors. */
+static int refuse_list(lua_State *L, const struct provider *p)
+{
+    return fail(L, p->list_opening == '[' ? "the list is not an array"
+                                          : "the list is not an object");
+}
+
+/* The value of the parameter in the query of an address, decoded; false when it has none. */
+static bool push_parameter(lua_State *L, const char *address, const char *parameter)
+{
+    size_t length = strlen(parameter);
+    const char *at = strchr(address, '?');
+    while (at != NULL && !(strncmp(at + 1, parameter, length) == 0 && at[1 + length] == '='))
+        at = strchr(at + 1, '&');
+    if (at == NULL)
+        return false;
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (const char *c = at + 2 + length; *c != '\0' && *c != '&' && *c != '#'; c++) {
+        char digits[3] = {0};
+        if (*c == '%' && isxdigit((unsigned char)c[1]) && isxdigit((unsigned char)c[2])) {
+            memcpy(digits, c + 1, 2);
+            luaL_addchar(&b, (char)strtol(digits, NULL, 16));
+            c += 2;
+        } else {
+            luaL_addchar(&b, *c == '+' ? ' ' : *c);
+        }
+    }
+    luaL_pushresult(&b);
+    return true;
+}
+
+/* Pushes what names the next page in the response at `response`: a text, or nil. */
+static void push_next(lua_State *L, const struct provider *p, int response)
+{
+    if (p->pages.next == NULL) {
+        lua_pushnil(L);
+        return;
+    }
+    push_path(L, response, p->pages.next, true);
+    if (lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) == 0)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+        return;
+    }
+    if (lua_type(L, -1) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER)
+        wrong_type(L, p->pages.next, strlen(p->pages.next));
+    const char *next = lua_tostring(L, -1); /* a number becomes a text */
+    bool is_address = strstr(next, "://") != NULL || *next == '/' || *next == '?';
+    if (!is_address)
+        return;
+    if (!push_parameter(L, next, p->pages.parameter))
+        fail(L, "the address of the next page names no page");
+    lua_remove(L, -2);
+}
+
+/* As record_read_list, for a list within an object. */
+static void read_page(lua_State *L, struct listing *l, const char *text, size_t size)
+{
+    const struct provider *p = l->provider;
+    json_decode(L, text, size);
+    int response = lua_gettop(L), items = response + 1, out = response + 2;
+    if (!lua_istable(L, response) || json_is_array(L, response))
+        fail(L, "not an object");
+    push_path(L, response, p->pages.items, true);
+    if (!lua_istable(L, items) || (p->list_opening == '[') != json_is_array(L, items))
+        refuse_list(L, p);
+    lua_newtable(L);
+    lua_Integer count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, items)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        take_listed(L, l);
+        if (lua_isnil(L, -1))
+            lua_pop(L, 1);
+        else
+            lua_rawseti(L, out, ++count);
+    }
+    push_next(L, p, response);
+    lua_remove(L, items);
+    lua_remove(L, response);
+}
+
+void record_read_list(lua_State *L, const struct provider *p, const char *text, size_t size,
+                      void (*choose)(lua_State *L, void *context), void *context)
+{
+    struct listing listing = {p, choose, context};
+    if (p->pages.items != NULL) {
+        read_page(L, &listing, text, size);
+        return;
+    }
+    if (!json_decode_members(L, text, size, p->list_opening, take_listed, &listing)) {
+        json_decode(L, text, size); /* a text that is no JSON is the greater surprise */
+        refuse_list(L, p);
+    }
+    lua_pushnil(L);
+}
+
+int record_read_listed_call(lua_State *L)
+{
+    const struct provider *p = provider_named(luaL_checkstring(L, 1));
+    luaL_argcheck(L, p != NULL, 1, "no such provider");
+    struct listing listing = {p, NULL, NULL};
+    lua_settop(L, 2);
+    take_listed(L, &listing);
+    return 1;
 }

@@ -1,34 +1,34 @@
-/* record: reading the fields of decoded responses into connector records. */
+/* record: decoded responses read into connector records, by the field maps of a provider.
+ *
+ * All functions raise the string "unexpected response: …" when a response is not of the
+ * provider's shape. */
 #ifndef KELP_CONNECTOR_RECORD_H
 #define KELP_CONNECTOR_RECORD_H
 
+#include "providers/provider.h"
+
 #include <lua.h>
 
-/* Copies the string field `from` of the table at `source` to field `to` of the
- * table at `record`; an absent, null or empty one leaves it unset; another type
- * raises "unexpected response: FROM is a number". [-0, +0, e] */
-void record_text(lua_State *L, int source, const char *from, int record, const char *to);
+#include <stdbool.h>
 
-/* As record_text for a number. */
-void record_number(lua_State *L, int source, const char *from, int record, const char *to);
+/* Replaces the decoded response at the top by kelp's value: a connector record, true for
+ * RESPONSE_DONE, for the last three the decoded value, secrets in it registered. Not for
+ * RESPONSE_CONNECTORS. [-1, +1, e] */
+void record_read(lua_State *L, const struct provider *p, enum response_content content);
 
-/* Pushes the field of the table at `source` when it is a table, else nil (also
- * for JSON null); another type raises. Returns whether it is one. [-0, +1, e] */
-int record_table(lua_State *L, int source, const char *field);
+/* Pushes an array of records from the text of a list of connectors, and what names its next
+ * page: a string or nil. `choose`, unless it is NULL, finds each record on top when it has
+ * been read, and may replace it by nil to leave it out: thousands need not be in memory for
+ * the few that are wanted. Raises as json_decode too, and what `choose` raises. [-0, +2, e] */
+void record_read_list(lua_State *L, const struct provider *p, const char *text, size_t size,
+                      void (*choose)(lua_State *L, void *context), void *context);
 
-/* Sets `state` of the record from a provider's word, in any case, in kelp's
- * vocabulary; a word that is not known becomes "unknown". [-0, +0, m] */
-void record_state(lua_State *L, int record, const char *word);
+/* raw.read_listed(provider, entry): the record of a connector as the provider's list has it,
+ * decoded by somebody else. [-2, +1, e] */
+int record_read_listed_call(lua_State *L);
 
-/* The same for a task's state: SYSTEM_ERROR and USER_ACTIONABLE_ERROR are
- * "failed". */
-const char *record_state_name(const char *word);
-
-/* Sets `type` from the class when the provider does not say it: "…Sink…" and
- * "…Source…", and Debezium's classes, which are sources. [-0, +0, m] */
-void record_type_from_class(lua_State *L, int record);
-
-/* Raises "unexpected response: WHAT". */
-int record_unexpected(lua_State *L, const char *what);
+/* Pushes what stands at the path in the table at `source`, nil when it is absent or null. A
+ * part of the path that is no table counts as absent. [-0, +1, -] */
+void record_push_path(lua_State *L, int source, const char *path);
 
 #endif

@@ -88,8 +88,8 @@ static const struct option *common_option(const char *name)
 
 static int place_option(const struct provider *p, const char *name)
 {
-    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
-        if (strcmp(p->places[i], name) == 0)
+    for (int i = 0; p->places[i].name != NULL; i++) {
+        if (strcmp(p->places[i].name, name) == 0)
             return i;
     }
     return -1;
@@ -99,9 +99,13 @@ static int place_option(const struct provider *p, const char *name)
  * or come from the environment too. */
 static bool is_read_apart(const struct provider *p, const char *name)
 {
-    return strcmp(name, p->user_option) == 0 || strcmp(name, p->password_option) == 0 ||
-           (p->bearer && strcmp(name, "token") == 0) || strcmp(name, "key_password") == 0 ||
-           (p->url_option != NULL && strcmp(name, p->url_option) == 0);
+    const char *const options[] = {p->user.option, p->password.option, p->token.option,
+                                   p->url_option, "key_password"};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (options[i] != NULL && strcmp(name, options[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool is_known(const struct provider *p, const char *name)
@@ -202,9 +206,9 @@ static void read_options(lua_State *L, struct target *t, int options)
         }
         lua_pop(L, 1);
     }
-    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
+    for (int i = 0; p->places[i].name != NULL; i++) {
         if (t->places[i] == NULL)
-            error_misuse(L, "kelp.%s: option '%s' is missing", p->name, p->places[i]);
+            error_misuse(L, "kelp.%s: option '%s' is missing", p->name, p->places[i].name);
     }
 }
 
@@ -216,9 +220,14 @@ static const char *environment(const char *name)
 
 /* Pushes the option, or a secret of the environment variable's value, or nil. The
  * keyring may have taken the variable out of the environment. */
-static bool push_setting(lua_State *L, int options, const char *option, const char *variable)
+static bool push_credential(lua_State *L, int options, const struct credential *c)
 {
-    if (lua_getfield(L, options, option) != LUA_TNIL)
+    const char *variable = c->variable;
+    if (c->option == NULL) {
+        lua_pushnil(L);
+        return false;
+    }
+    if (lua_getfield(L, options, c->option) != LUA_TNIL)
         return true;
     struct secret *held = variable != NULL ? keyring_find(variable) : NULL;
     const char *value = variable != NULL && held == NULL ? environment(variable) : NULL;
@@ -232,46 +241,79 @@ static bool push_setting(lua_State *L, int options, const char *option, const ch
     return true;
 }
 
-/* The key pair or the token; half a pair is an error that says which half. */
-static void read_credentials(lua_State *L, struct target *t, int options, int anchors)
+static void say_missing(lua_State *L, luaL_Buffer *b, const struct credential *c,
+                        const char *before)
+{
+    (void)L;
+    luaL_addstring(b, before);
+    luaL_addstring(b, c->variable != NULL ? c->variable : c->option);
+}
+
+/* Raises: which credentials the provider takes. */
+static void refuse_anonymous(lua_State *L, const struct provider *p)
+{
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    if (p->user.option != NULL) {
+        say_missing(L, &b, &p->user, "set ");
+        say_missing(L, &b, &p->password, " and ");
+    }
+    if (p->token.option != NULL && p->token.variable != NULL)
+        say_missing(L, &b, &p->token, p->user.option != NULL ? ", or " : "set ");
+    else if (p->token.option != NULL)
+        luaL_addstring(&b, p->user.option != NULL ? ", or give a token" : "give a token");
+    luaL_pushresult(&b);
+    error_misuse(L, "kelp.%s: no credentials: %s", p->name, lua_tostring(L, -1));
+}
+
+/* The user's name at `top` - 1 and the password at `top`. */
+static void read_pair(lua_State *L, struct target *t, int top, int anchors)
 {
     const struct provider *p = t->provider;
-    if (p->bearer && lua_getfield(L, options, "token") != LUA_TNIL) {
-        t->http.password = secret_of_value(L, lua_gettop(L), "token");
-        t->http.authentication = AUTH_BEARER;
-        lua_setfield(L, anchors, "password");
-        return;
-    }
-    bool user = push_setting(L, options, p->user_option, p->user_variable);
-    bool password = push_setting(L, options, p->password_option, p->password_variable);
-    if (user != password)
-        error_misuse(L, "kelp.%s: %s is set but %s is not (option %s or environment variable %s)",
-                   p->name, user ? p->user_option : p->password_option,
-                   user ? p->password_option : p->user_option,
-                   user ? p->password_option : p->user_option,
-                   user ? p->password_variable : p->user_variable);
-    if (!user && p->anonymous) {
-        t->http.authentication = AUTH_NONE;
-        return;
-    }
-    if (!user)
-        error_misuse(L, "kelp.%s: no credentials: set %s and %s%s", p->name, p->user_variable,
-                   p->password_variable, p->bearer ? ", or give a token" : "");
-    int top = lua_gettop(L);
-    t->http.password = secret_of_value(L, top, p->password_option);
+    t->http.password = secret_of_value(L, top, p->password.option);
     struct secret *user_secret = secret_at(L, top - 1);
     if (user_secret != NULL)
         t->http.user = secret_bytes(user_secret);
     else
-        t->http.user = check_text(L, p, p->user_option, top - 1);
+        t->http.user = check_text(L, p, p->user.option, top - 1);
     if (strchr(t->http.user, ':') != NULL)
         error_misuse(L, "kelp.%s: %s holds a colon, which Basic authentication cannot carry",
-                   p->name, p->user_option);
+                   p->name, p->user.option);
     t->http.authentication = AUTH_BASIC;
     if (!secret_register_basic(t->http.user, t->http.password))
         luaL_error(L, "not enough memory");
     lua_setfield(L, anchors, "password");
     lua_setfield(L, anchors, "user");
+}
+
+/* A token that is given as an option stands before a pair, and a pair before a token from the
+ * environment; half a pair is an error that says which half. */
+static void read_credentials(lua_State *L, struct target *t, int options, int anchors)
+{
+    const struct provider *p = t->provider;
+    const struct credential given = {p->token.option, NULL, NULL};
+    bool token = push_credential(L, options, &given);
+    bool user = !token && push_credential(L, options, &p->user);
+    bool password = !token && push_credential(L, options, &p->password);
+    if (user != password)
+        error_misuse(L, "kelp.%s: %s is set but %s is not (option %s or environment variable %s)",
+                   p->name, user ? p->user.option : p->password.option,
+                   user ? p->password.option : p->user.option,
+                   user ? p->password.option : p->user.option,
+                   user ? p->password.variable : p->user.variable);
+    if (user) {
+        read_pair(L, t, lua_gettop(L), anchors);
+        return;
+    }
+    if (token || push_credential(L, options, &p->token)) {
+        t->http.password = secret_of_value(L, lua_gettop(L), p->token.option);
+        t->http.authentication = AUTH_BEARER;
+        lua_setfield(L, anchors, "password");
+        return;
+    }
+    if (!p->anonymous)
+        refuse_anonymous(L, p);
+    t->http.authentication = AUTH_NONE;
 }
 
 /* The client certificate's key; each of the options is nothing without the first. */
@@ -366,21 +408,22 @@ static void read_base_url(lua_State *L, struct target *t, int options, int ancho
     t->base_url = t->addresses[0];
 }
 
+/* "acme P1/P2", or the addresses where a provider has no places. */
 static void make_label(lua_State *L, struct target *t, int anchors)
 {
-    if (t->places[0] == NULL) {
-        luaL_Buffer b;
-        luaL_buffinit(L, &b);
-        luaL_addstring(&b, t->provider->name);
-        for (size_t i = 0; i < t->address_count; i++) {
-            luaL_addstring(&b, i == 0 ? " " : ",");
-            luaL_addstring(&b, t->addresses[i]);
-        }
-        luaL_pushresult(&b);
-    } else if (t->places[1] != NULL)
-        lua_pushfstring(L, "%s %s/%s", t->provider->name, t->places[0], t->places[1]);
-    else
-        lua_pushfstring(L, "%s %s", t->provider->name, t->places[0]);
+    const struct provider *p = t->provider;
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    luaL_addstring(&b, p->name);
+    for (size_t i = 0; p->places[i].name != NULL; i++) {
+        luaL_addstring(&b, i == 0 ? " " : "/");
+        luaL_addstring(&b, t->places[i]);
+    }
+    for (size_t i = 0; p->places[0].name == NULL && i < t->address_count; i++) {
+        luaL_addstring(&b, i == 0 ? " " : ",");
+        luaL_addstring(&b, t->addresses[i]);
+    }
+    luaL_pushresult(&b);
     t->label = lua_tostring(L, -1);
     lua_setfield(L, anchors, "label");
 }
@@ -539,7 +582,7 @@ int target_describe(lua_State *L)
     lua_setfield(L, -2, "merge");
     lua_pushboolean(L, p->removes_keys);
     lua_setfield(L, -2, "remove_keys");
-    lua_pushboolean(L, p->masks_secrets);
+    lua_pushboolean(L, p->mask != NULL);
     lua_setfield(L, -2, "masks");
     lua_pushboolean(L, p->initial_state);
     lua_setfield(L, -2, "initial_state");
@@ -549,6 +592,8 @@ int target_describe(lua_State *L)
     lua_setfield(L, -2, "alters_when_stopped");
     lua_pushboolean(L, p->assigns_later);
     lua_setfield(L, -2, "assigns_later");
+    lua_pushboolean(L, p->own_plugins);
+    lua_setfield(L, -2, "own_plugins");
     lua_pushboolean(L, t->address_count > 1);
     lua_setfield(L, -2, "has_failover");
     return 2;

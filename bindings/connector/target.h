@@ -11,7 +11,7 @@ int target_make(lua_State *L);
 
 /* raw.describe(target): what it offers, as a new table of booleans: the verbs,
  * address_by_id, merge, remove_keys, masks, initial_state, initial_offsets,
- * alters_when_stopped, assigns_later, has_failover; and as a first result the table of
+ * alters_when_stopped, assigns_later, own_plugins, has_failover; and as a first result the table of
  * fields that target.NAME reads. [-1, +2, e] */
 int target_describe(lua_State *L);
 

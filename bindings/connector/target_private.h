@@ -23,8 +23,8 @@ struct target {
     const char *addresses[MAX_ADDRESSES]; /* of servers of which any can be asked */
     size_t address_count;
     size_t address;        /* the one that answered last */
-    const char *places[2];
-    const char *label;     /* "confluent env-1/lkc-2", for messages */
+    const char *places[MAX_PLACES];
+    const char *label;     /* "acme env-1/cluster-2", for messages */
 };
 
 /* The target at `index`; raises an argument error when it is none. */

@@ -37,24 +37,52 @@ static const struct route routes[VERB_COUNT] = {
                               RESPONSE_OBJECT, EFFECT_NONE},
 };
 
+static const struct state_word states[] = {
+    {"system_error", "failed"}, {"user_actionable_error", "failed"}, {NULL, NULL},
+};
+
+/* Seen in configs that the service returns and set by nobody: its Terraform provider ignores
+ * the same keys (resource_connector.go), and kafka.user.id. */
+static const char *const injected[] = {
+    "cloud.environment", "cloud.provider", "connector.crn", "kafka.endpoint",
+    "kafka.max.partition.validation.disable", "kafka.region", "kafka.dedicated",
+    "schema.registry.url", "valid.kafka.api.key", "confluent.custom.plugin.type",
+    "confluent.resource.connector.tier", "kafka.user.id", "config.internal.*", NULL,
+};
+
+/* A bad update is taken, and only the status says so. */
+static const char *const rejections[] = {
+    "continues to operate on a previous configuration",
+    "Unable to validate configuration. If an update was made", NULL,
+};
+
 const struct provider provider_confluent = {
     .name = "confluent",
     .title = "Confluent Cloud",
     .base_url = "https://api.confluent.cloud",
     .base_url_variable = "CONFLUENT_CLOUD_REST_ENDPOINT",
-    .user_option = "api_key",
-    .user_variable = "CONFLUENT_CLOUD_API_KEY",
-    .password_option = "api_secret",
-    .password_variable = "CONFLUENT_CLOUD_API_SECRET",
-    .bearer = true,
-    .places = {"environment", "cluster"},
-    .masks_secrets = true,
+    .simulator_path = "/confluent",
+    .user = {"api_key", "CONFLUENT_CLOUD_API_KEY", "simulated-key"},
+    .password = {"api_secret", "CONFLUENT_CLOUD_API_SECRET", "simulated-secret"},
+    .token = {"token", NULL, NULL},
+    .places = {{"environment", {"CONFLUENT_ENVIRONMENT_ID", "KAFKA_ENV_ID"}, "env-sim", NULL},
+               {"cluster", {"KAFKA_CLUSTER_ID", "KAFKA_ID"}, "lkc-sim", NULL}},
+    .routes = routes,
+    .create_name = "name",
+    .create_config = "config",
+    .list_opening = '{',
+    .connector = connect_rest_connector,
+    .status = connect_rest_status,
+    .listed = connect_rest_listed,
+    .task = connect_rest_task,
+    .task_config = connect_rest_task_config,
+    .states = states,
+    .mask = "**",
+    .injected = injected,
+    .error = connect_rest_error,
+    .error_rules = connect_rest_error_rules,
+    .response_rules = connect_rest_response_rules,
+    .rejections = rejections,
     .removes_keys = true,
     .initial_offsets = true,
-    .response_rules = connect_rest_response_rules,
-    .routes = routes,
-    .write_create = connect_rest_write_create,
-    .read = connect_rest_read,
-    .list_opening = '{',
-    .read_listed = connect_rest_read_listed,
 };

@@ -246,7 +246,7 @@ static bool is_place(const struct place *place, const struct target *t, const ch
 {
     if (place->name != NULL || place->provider != t->provider)
         return false;
-    for (int i = 0; i < 2 && t->provider->places[i] != NULL; i++) {
+    for (int i = 0; t->provider->places[i].name != NULL; i++) {
         if (strcmp(place->values[i], t->places[i]) != 0)
             return false;
     }
@@ -276,9 +276,9 @@ static void refuse_target(lua_State *L, const struct target *t, const char *addr
     luaL_buffinit(L, &b);
     luaL_addstring(&b, "targets = { { provider = \"");
     luaL_addstring(&b, p->name);
-    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
+    for (int i = 0; p->places[i].name != NULL; i++) {
         luaL_addstring(&b, "\", ");
-        luaL_addstring(&b, p->places[i]);
+        luaL_addstring(&b, p->places[i].name);
         luaL_addstring(&b, " = \"");
         luaL_addstring(&b, t->places[i]);
     }

@@ -146,8 +146,8 @@ static void read_place(struct reader *r, struct place *out, lua_Integer position
     while (lua_next(L, entry)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
         const char **slot = NULL;
-        for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
-            if (strcmp(p->places[i], key) == 0)
+        for (int i = 0; p->places[i].name != NULL; i++) {
+            if (strcmp(p->places[i].name, key) == 0)
                 slot = &out->values[i];
         }
         if (strcmp(key, "url") == 0)
@@ -159,10 +159,10 @@ static void read_place(struct reader *r, struct place *out, lua_Integer position
                        slot != NULL ? "no string" : "not known");
         lua_pop(L, 1);
     }
-    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
+    for (int i = 0; p->places[i].name != NULL; i++) {
         if (out->values[i] == NULL)
             luaL_error(L, "targets[%I]: '%s' is missing", (LUAI_UACINT)position,
-                       p->places[i]);
+                       p->places[i].name);
     }
     if (p->url_option != NULL && out->url == NULL)
         luaL_error(L, "targets[%I]: 'url' is missing", (LUAI_UACINT)position);
@@ -311,7 +311,7 @@ static void add_place(luaL_Buffer *b, const struct place *p)
         return;
     }
     luaL_addstring(b, p->provider->name);
-    for (int i = 0; i < 2 && p->provider->places[i] != NULL; i++) {
+    for (int i = 0; p->provider->places[i].name != NULL; i++) {
         luaL_addchar(b, i == 0 ? ' ' : '/');
         luaL_addstring(b, p->values[i]);
     }

@@ -25,7 +25,7 @@ struct names {
 struct place {
     const char *name; /* or NULL, and then: */
     const struct provider *provider;
-    const char *values[2]; /* of provider->places */
+    const char *values[MAX_PLACES]; /* of provider->places */
     const char *url;       /* NULL: wherever the user's settings say */
 };
 

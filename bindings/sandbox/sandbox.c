@@ -152,8 +152,8 @@ static const char *const harmless[] = {
 
 static bool is_place(const struct provider *p, const char *name)
 {
-    for (int i = 0; i < 2 && p->places[i] != NULL; i++) {
-        if (strcmp(p->places[i], name) == 0)
+    for (int i = 0; p->places[i].name != NULL; i++) {
+        if (strcmp(p->places[i].name, name) == 0)
             return true;
     }
     return false;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MAX_PLACE = 64 * 1024, PLACES = 2 };
+enum { MAX_PLACE = 64 * 1024 };
 
 /* Pushes what was written and frees the buffer. [-0, +1, e] */
 static const char *push_buffer(lua_State *L, struct buffer *b)
@@ -36,9 +36,9 @@ const char *place_push_json(lua_State *L, int index)
     buffer_add_char(&b, ',');
     add_member(&b, "base_url", t->base_url);
     buffer_add_text(&b, ",\"options\":[");
-    for (int i = 0; i < PLACES && t->provider->places[i] != NULL; i++) {
+    for (int i = 0; i < MAX_PLACES && t->provider->places[i].name != NULL; i++) {
         buffer_add_text(&b, i > 0 ? ",{" : "{");
-        add_member(&b, "name", t->provider->places[i]);
+        add_member(&b, "name", t->provider->places[i].name);
         buffer_add_char(&b, ',');
         add_member(&b, "value", t->places[i]);
         buffer_add_char(&b, '}');
@@ -54,12 +54,12 @@ const char *place_push_text(lua_State *L, int index)
     struct buffer b;
     buffer_init(&b, MAX_PLACE);
     buffer_add_text(&b, t->provider->name);
-    for (int i = 0; i < PLACES && t->provider->places[i] != NULL; i++) {
+    for (int i = 0; i < MAX_PLACES && t->provider->places[i].name != NULL; i++) {
         buffer_add_char(&b, i > 0 ? '/' : ' ');
         text_add_percent(&b, t->places[i], strlen(t->places[i]));
     }
     if (usual == NULL || strcmp(t->base_url, usual) != 0)
-        buffer_printf(&b, "%s%s", t->provider->places[0] != NULL ? " at " : " ", t->base_url);
+        buffer_printf(&b, "%s%s", t->provider->places[0].name != NULL ? " at " : " ", t->base_url);
     return push_buffer(L, &b);
 }
 

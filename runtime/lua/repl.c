@@ -347,7 +347,8 @@ static void greet(bool simulated)
     fprintf(stderr, "kelp %s (%s): help tells what there is, Tab completes, Ctrl-D ends.\n",
             KELP_VERSION, LUA_RELEASE);
     if (simulated)
-        fputs("The targets are simulated: each provider has examples.\n", stderr);
+        fputs("Simulated: every target leads to an example on this machine; help lists them.\n",
+              stderr);
 }
 
 struct state_result repl_run(lua_State *L, bool simulated)

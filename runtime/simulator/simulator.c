@@ -301,9 +301,9 @@ static void *serve(void *context)
     return NULL;
 }
 
-void simulator_defaults(struct simulator_options *o)
+void simulator_defaults(struct simulator_options *o, const struct simulated_provider *providers)
 {
-    *o = (struct simulator_options){ .provisioning = 2 };
+    *o = (struct simulator_options){ .providers = providers, .provisioning = 2 };
 }
 
 static bool listen_on(struct simulator *s, int port, char **why)

@@ -13,7 +13,7 @@
 
 struct simulator;
 
-void simulator_defaults(struct simulator_options *o);
+void simulator_defaults(struct simulator_options *o, const struct simulated_provider *providers);
 
 /* Starts it; NULL on failure, with *why set to a message that the caller
  * frees. */

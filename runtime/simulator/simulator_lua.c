@@ -138,7 +138,7 @@ static int start(lua_State *L)
     char *why = NULL;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    simulator_defaults(&o);
+    simulator_defaults(&o, lua_touserdata(L, lua_upvalueindex(1)));
     read_number(L, "port", &port);
     read_number(L, "latency", &o.latency);
     read_number(L, "provisioning", &o.provisioning);
@@ -160,7 +160,7 @@ static int start(lua_State *L)
     return 1;
 }
 
-void simulator_push_start(lua_State *L)
+void simulator_push_start(lua_State *L, const struct simulated_provider *providers)
 {
     static const luaL_Reg methods[] = {{"url", url}, {"wait", wait}, {"stop", stop}, {NULL, NULL}};
     if (luaL_newmetatable(L, SIMULATOR)) {
@@ -172,5 +172,6 @@ void simulator_push_start(lua_State *L)
         lua_setfield(L, -2, "__index");
     }
     lua_pop(L, 1);
-    lua_pushcfunction(L, start);
+    lua_pushlightuserdata(L, (void *)providers);
+    lua_pushcclosure(L, start, 1);
 }

@@ -14,7 +14,9 @@
 
 #include <lua.h>
 
-/* Pushes `start`. [-0, +1, m] */
-void simulator_push_start(lua_State *L);
+struct simulated_provider; /* simulator/simulator.h */
+
+/* Pushes `start`, which serves these providers; they outlive the state. [-0, +1, m] */
+void simulator_push_start(lua_State *L, const struct simulated_provider *providers);
 
 #endif

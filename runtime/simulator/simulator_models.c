@@ -106,6 +106,12 @@ static int open_world(lua_State *L)
     set_number(L, "lag", o->lag);
     lua_pushinteger(L, o->seed != 0 ? o->seed : 1);
     lua_setfield(L, -2, "seed");
+    lua_newtable(L);
+    for (lua_Integer i = 0; o->providers[i].name != NULL; i++) {
+        lua_pushstring(L, o->providers[i].name);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "providers");
     if (faults != NULL) {
         lua_pushlstring(L, buffer_text(faults), faults->size);
         lua_setfield(L, -2, "faults");

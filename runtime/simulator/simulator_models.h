@@ -8,7 +8,14 @@
 
 struct models;
 
+/* A provider that is served: by the model scripts/simulator/NAME.lua, at the simulator's address
+ * followed by `path`. */
+struct simulated_provider {
+    const char *name, *path;
+};
+
 struct simulator_options {
+    const struct simulated_provider *providers; /* a NULL name ends them */
     int port;              /* 0: the kernel chooses */
     double latency;        /* seconds before each response */
     double provisioning;   /* seconds until a new connector runs */

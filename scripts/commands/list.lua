@@ -1,13 +1,15 @@
--- kelp list: the connectors of a target, or of a saved answer of Upstash's list call, as a table
--- or as JSON. The state of a connector does not change the exit code; only a failed listing does.
+-- kelp list: the connectors of a target, or of a saved response to a list call, as a table or as
+-- JSON. The state of a connector does not change the exit code; only a failed listing does.
 local argparse = require "argparse"
 local kelp = require "kelp"
+local providers = require "kelp.providers"
 local saved = require "kelp.saved"
 
 local parser = argparse("kelp list", "Lists connectors.")
-parser:argument("target", "\"confluent\", \"upstash\", \"connect\", or a name in the targets file.")
+parser:argument("target", ("%s, or a name in the targets file."):format(providers.names()))
   :args "?"
-parser:option("--file", "List a saved answer of Upstash's list call instead."):argname "FILE"
+parser:option("--file", ("List a saved response to %s's list call instead."):format(
+  saved.provider.title)):argname "FILE"
 parser:option("--state", "Only connectors in this state: running, failed, paused, …")
   :argname "STATE"
 parser:option("--class", "Only connectors of this class."):argname "CLASS"
@@ -29,7 +31,9 @@ local function matches(filter)
 end
 
 local function listed(options, filter)
-  if not options.file then return kelp.target(options.target or "confluent"):list(filter) end
+  if not options.file then
+    return kelp.target(options.target or providers.list[1].name):list(filter)
+  end
   local match, kept = matches(filter), {}
   for _, connector in ipairs(saved.read(options.file)) do
     if match(connector) then kept[#kept + 1] = connector end
@@ -37,7 +41,7 @@ local function listed(options, filter)
   return kept
 end
 
--- What is said of a connector in JSON. Not its config: Upstash shows the secrets in it.
+-- What is said of a connector in JSON. Not its config: a provider may show the secrets in it.
 local function described(connector)
   local tasks = kelp.json.array {}
   for position, task in ipairs(connector.tasks or {}) do

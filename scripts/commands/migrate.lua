@@ -3,13 +3,15 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local raw = require "kelp.raw"
+local providers = require "kelp.providers"
 local saved = require "kelp.saved"
-local translate = require "kelp.translate"
+local translate = require "translate.managed"
+local between = require "translate.between"
 
 local parser = argparse("kelp migrate",
   "Creates the connectors of one place in another, translating their configs.")
-parser:option("--from", "A saved answer of Upstash's list call (a path with a \"/\" in it or"
-  .. " ending in .json), or a target."):argname "FILE|TARGET":count(1)
+parser:option("--from", ("A saved response to %s's list call (a path with a \"/\" in it or"
+  .. " ending in .json), or a target."):format(saved.provider.title)):argname "FILE|TARGET":count(1)
 parser:option("--to", "The target to create them in."):argname "TARGET":count(1)
 parser:option("--set", "A setting for every connector. VALUE may be env:NAME or file:PATH; secrets"
   .. " must be."):argname "KEY=VALUE":count "*"
@@ -58,7 +60,7 @@ end
 
 local function open_source(text)
   if saved.is_path(text) then
-    return { provider = "upstash", label = text, records = saved.read(text) }
+    return { provider = saved.provider.name, label = text, records = saved.read(text) }
   end
   local target = kelp.target(text)
   return { provider = target.provider, label = text, target = target, records = target:list() }
@@ -66,8 +68,13 @@ end
 
 local function same_place(source, target)
   local from = source.target
-  return from ~= nil and from.provider == target.provider and from.base_url == target.base_url
-    and from.cluster == target.cluster and from.environment == target.environment
+  if not from or from.provider ~= target.provider or from.base_url ~= target.base_url then
+    return false
+  end
+  for _, place in ipairs(providers.by_name[target.provider].places) do
+    if from[place.name] ~= target[place.name] then return false end
+  end
+  return true
 end
 
 -- ---- before anything is sent ----
@@ -77,13 +84,8 @@ local function translated(record, source, target)
     return translate.copy(record, target.can.masks and raw.is_injected
       or function() return false end)
   end
-  if source.provider == "upstash" and target.provider == "confluent" then
-    return translate.connector(record)
-  end
-  -- Upstash ran the plugins that anybody can run.
-  if source.provider == "upstash" and target.provider == "connect" then
-    return translate.copy(record, function() return false end)
-  end
+  local translation = between(source.provider, target.provider)
+  if translation then return translation(record) end
   return nil, ("no translation from %s to %s"):format(source.provider, target.provider)
 end
 
@@ -153,7 +155,7 @@ end
 -- A worker has the plugins that somebody has put there, so it is asked about each config that would
 -- be created, before the first is.
 local function judge(target, steps, try)
-  if target.provider ~= "connect" then return end
+  if not target.can.own_plugins then return end
   for _, step in ipairs(steps) do
     if not step.result then
       local judged, problem = try(target, "validate", step.config, { name = step.name })

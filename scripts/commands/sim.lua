@@ -3,7 +3,6 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local raw = require "kelp.raw"
-local addresses = require "simulator.addresses"
 
 -- Converters for argparse: a number, or nil and what is wrong.
 local function number(text)
@@ -60,7 +59,9 @@ local function main(...)
   }
   local url = simulator:url()
   local announced = { url = url }
-  for name, path in pairs(addresses) do announced[name] = url .. path end
+  for _, provider in ipairs(raw.providers) do
+    announced[provider.name] = url .. provider.simulator_path
+  end
   print(kelp.json.encode(announced))
   io.stdout:flush()
   simulator:wait(options.exit_on_eof)

@@ -3,6 +3,8 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
+local providers = require "kelp.providers"
 local inverse = require "kelp.inverse"
 local undo_steps = require "kelp.undo_steps"
 local write = require "kelp.write"

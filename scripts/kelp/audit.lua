@@ -2,6 +2,7 @@
 -- server may have made a second connector after all.
 
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
 
 local audit = {}
 
@@ -37,7 +38,7 @@ end
 -- this run has deleted.
 local function surplus(target, names)
   local ids = {}
-  for _, c in ipairs(raw.exchange(target, "list")) do
+  for _, c in ipairs(pages.list(target)) do
     local one = names[c.name]
     -- By a name alone nobody can tell what was deleted from what was made after that.
     if one and not (target.can.address_by_id and one.deleted[c.id]) then

@@ -1,5 +1,6 @@
 -- kelp.help: what there is, at the prompt. README.md has the whole of it.
 local raw = require "kelp.raw"
+local providers = require "kelp.providers"
 
 local help = {}
 
@@ -18,15 +19,6 @@ local more = {
 -- Each topic is { how it is called, what it does in a line, more lines … }.
 local chapters = {
   { "Where connectors live",
-    { "kelp.confluent(options)", "Confluent Cloud",
-      'prod = kelp.confluent { environment = "env-…", cluster = "lkc-…" }',
-      "options: api_key and api_secret (else from the environment), token, and those of all" },
-    { "kelp.upstash(options)", "Upstash Kafka",
-      'shop = kelp.upstash { cluster = "7568431c-…" }',
-      "options: email and api_key (else from the environment), and those of all" },
-    { "kelp.connect(options)", "any Kafka Connect",
-      'own = kelp.connect { url = "http://localhost:8083" }    several workers: a list',
-      "options: username, password, cert_file, key_file, key_password, and those of all" },
     { "kelp.target(name)", "the one of that name in the targets file" },
   },
   { "Verbs of a target; `name` is a connector's name, or a connector that a verb returned" },
@@ -58,6 +50,24 @@ for _, verb in ipairs(raw.verbs) do
   if verb.usage then
     table.insert(chapters[VERBS], { verb.usage, verb.help, table.unpack(more[verb.name] or {}) })
   end
+end
+
+-- kelp.NAME(options) as a topic.
+local function maker(provider)
+  local places, credentials = {}, {}
+  for _, place in ipairs(provider.places) do places[#places + 1] = place.name .. ' = "…"' end
+  if provider.address ~= "base_url" then
+    table.insert(places, 1, provider.address .. ' = "https://…"')
+  end
+  for _, one in ipairs(provider.credentials) do credentials[#credentials + 1] = one.option end
+  return { ("kelp.%s(options)"):format(provider.name), provider.title,
+    ("prod = kelp.%s { %s }"):format(provider.name, table.concat(places, ", ")),
+    ("options: %s (else from the environment), and those of all"):format(
+      table.concat(credentials, ", ")) }
+end
+
+for i, provider in ipairs(providers.list) do
+  table.insert(chapters[1], i + 1, maker(provider)) -- after its title
 end
 
 local WIDTH <const> = 34

@@ -5,13 +5,10 @@
 local raw = require "kelp.raw"
 local operation = require "kelp.operation"
 local targets = require "kelp.targets"
+local providers = require "kelp.providers"
 local bulk = require "kelp.bulk"
 
 local kelp = {
-  --- Where a connector's API is: see the table of options in README.md.
-  confluent = targets.confluent,
-  upstash = targets.upstash,
-  connect = targets.connect,
   --- The target of that name in the targets file.
   target = targets.named,
 
@@ -40,6 +37,12 @@ local kelp = {
     __tostring = function() return require("kelp.help").text() end,
   }),
 }
+
+-- kelp.NAME(options), for each provider: where a connector's API is; see the table of options in
+-- README.md.
+for _, provider in ipairs(providers.list) do
+  kelp[provider.name] = function(options) return targets.make(provider, options) end
+end
 
 --- True when `value` is an error that a verb raised (of that kind, if given).
 function kelp.is_error(value, kind)

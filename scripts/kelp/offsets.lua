@@ -1,6 +1,6 @@
 -- offsets: how far a connector has got in what it reads: read, altered, reset, and told to a new
--- connector. Kafka Connect changes them at once, and only while the connector is stopped; Confluent
--- Cloud takes a request, which it carries out later, and tells of the last one.
+-- connector. Kafka Connect changes them at once, and only while the connector is stopped; a service
+-- may take a request, which it carries out later, and tell of the last one.
 
 local raw = require "kelp.raw"
 local preparation = require "kelp.preparation"

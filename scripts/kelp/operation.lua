@@ -4,6 +4,7 @@
 
 local raw = require "kelp.raw"
 local preparation = require "kelp.preparation"
+local providers = require "kelp.providers"
 
 local operation = {}
 local verb = {}
@@ -47,8 +48,15 @@ function operation.install()
   end
   -- `tasks` is a field of a record.
   of_connector.tasks = nil
-  for _, field in ipairs { "can", "provider", "label", "base_url", "environment", "cluster" } do
+  for _, field in ipairs { "can", "provider", "label", "base_url" } do
     on_target[#on_target + 1] = field
+  end
+  local is_named = {}
+  for _, provider in ipairs(providers.list) do
+    for _, place in ipairs(provider.places) do
+      if not is_named[place.name] then on_target[#on_target + 1] = place.name end
+      is_named[place.name] = true
+    end
   end
   raw.target_metatable.__completions = on_target
   raw.connector_metatable.__completions = on_connector

@@ -2,6 +2,7 @@
 -- later reads of the same run see it as if it were done. Reads are real.
 
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
 local settings = require "kelp.settings"
 local show = require "kelp.show"
 
@@ -42,7 +43,7 @@ end
 local function list(target)
   local result, planned = {}, planned_on(target)
   local seen = {}
-  for _, c in ipairs(raw.exchange(target, "list")) do
+  for _, c in ipairs(pages.list(target)) do
     local after = planned[c.name]
     seen[c.name] = true
     if not after then

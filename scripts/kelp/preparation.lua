@@ -3,13 +3,14 @@
 -- --plan, so that a plan refuses what the run would refuse.
 
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
 local write = require "kelp.write"
 local settings = require "kelp.settings"
 
 local preparation = {}
 
 -- Under --plan, what the script's writes would have made is seen by its reads.
-local read = settings.plan and require("kelp.plan").read or raw.exchange
+local read = settings.plan and require("kelp.plan").read or pages.exchange
 preparation.read = read
 
 --- Raises an error object before anything has been sent.

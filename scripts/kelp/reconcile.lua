@@ -6,6 +6,7 @@
 -- Each function takes a write (write.lua) and returns what the verb returns.
 
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
 local audit = require "kelp.audit"
 local write = require "kelp.write"
 
@@ -23,8 +24,8 @@ local function say(w, text)
   raw.log("notice", ("%s %s on %s: %s"):format(w.verb, w.name, w.target.label, text))
 end
 
--- A server's own 500 that comes twice in the same words is a refusal: Confluent
--- answers so for a class that does not exist. Gateways (502 and above) always use
+-- A server's own 500 that comes twice in the same words is a refusal: some answer
+-- so for a class that does not exist. Gateways (502 and above) always use
 -- the same words and do not know what was done behind them.
 local function is_same_response(a, b)
   return a ~= nil and a.status == 500 and b.status == 500 and a.message == b.message
@@ -67,7 +68,7 @@ end
 
 -- A read for a write: what it shows decides what is sent next, by the write's deadline.
 local function look(w, verb, id)
-  return raw.exchange(w.target, verb, id, nil, { verb = w.verb, began = w.began })
+  return pages.exchange(w.target, verb, id, nil, { verb = w.verb, began = w.began })
 end
 
 -- The connectors of that name as the provider shows them now, or nil.

@@ -3,6 +3,7 @@
 
 local raw = require "kelp.raw"
 local settings = require "kelp.settings"
+local providers = require "kelp.providers"
 
 local targets = {}
 
@@ -10,32 +11,6 @@ local targets = {}
 local function fail(message, ...)
   error(raw.error("invalid", message:format(...), { sent = "no" }), 0)
 end
-
--- What the simulator's example world has; credentials that open nothing else.
-local simulated = {
-  confluent = {
-    address = "base_url", base = "/confluent",
-    places = { environment = "env-sim", cluster = "lkc-sim" },
-    credentials = { api_key = "simulated-key", api_secret = "simulated-secret" },
-  },
-  upstash = {
-    address = "base_url", base = "/upstash/v2/kafka",
-    places = { cluster = "7568431c-88d5-4409-a808-2167f22a7133" },
-    credentials = { email = "somebody@example.com", api_key = "simulated-api-key" },
-  },
-  connect = {
-    address = "url", base = "/connect", places = {},
-    credentials = { username = "simulated-user", password = "simulated-password" },
-  },
-}
-
--- Where kelp.target looks for the places of a provider that no file describes.
-local variables = {
-  confluent = { { "environment", "CONFLUENT_ENVIRONMENT_ID", "KAFKA_ENV_ID" },
-                { "cluster", "KAFKA_CLUSTER_ID", "KAFKA_ID" } },
-  upstash = { { "cluster", "UPSTASH_KAFKA_CLUSTER_ID" } },
-  connect = {}, -- its address is all, and looked up where targets are made
-}
 
 local function copy(options)
   local result = {}
@@ -45,18 +20,28 @@ end
 
 -- Under --sim nothing leaves this machine, whatever the options say.
 local function simulate(provider, options)
-  local defaults = simulated[provider]
   options = copy(options)
-  for key, value in pairs(defaults.places) do options[key] = options[key] or value end
-  for key, value in pairs(defaults.credentials) do options[key] = value end
-  for _, key in ipairs { "token", "ca_file", "cert_file", "key_file", "key_password", "proxy" } do
+  for _, place in ipairs(provider.places) do
+    options[place.name] = options[place.name] or place.simulated
+  end
+  for _, credential in ipairs(provider.credentials) do
+    options[credential.option] = credential.simulated
+  end
+  for _, key in ipairs { "ca_file", "cert_file", "key_file", "key_password", "proxy" } do
     options[key] = nil
   end
-  options[defaults.address] = settings.sim .. defaults.base
+  options[provider.address] = settings.sim .. provider.simulator_path
   return options
 end
 
-local function make(provider, options)
+-- Where the address is all that there is to say, the environment may say it.
+local function needs_options(provider)
+  return provider.places[1] ~= nil
+end
+
+--- The target of a provider (one of providers.list) that kelp.NAME(options) is.
+function targets.make(provider, options)
+  if options == nil and not needs_options(provider) then options = {} end
   if settings.sim and (options == nil or type(options) == "table") then
     options = simulate(provider, options or {})
   end
@@ -66,16 +51,12 @@ local function make(provider, options)
       if options[name] == nil then options[name] = settings[name] end
     end
   end
-  local target = raw.target(provider, options)
+  local target = raw.target(provider.name, options)
   local fields, can = raw.describe(target)
   can.find, can.wait = true, true
   fields.can = can
   return target
 end
-
-function targets.confluent(options) return make("confluent", options) end
-function targets.upstash(options) return make("upstash", options) end
-function targets.connect(options) return make("connect", options == nil and {} or options) end
 
 -- $XDG_CONFIG_HOME/kelp/targets.lua
 local function file_path()
@@ -124,12 +105,12 @@ local function read_file(path)
   return result
 end
 
--- As make, for a target that a file or the environment describes: what is wrong with it is
+-- As targets.make, for a target that a file or the environment describes: what is wrong with it is
 -- said of them, without the way through the code that asked for it.
 local function make_described(name, provider, options)
-  local ok, result = pcall(make, provider, options)
+  local ok, result = pcall(targets.make, provider, options)
   if ok then return result end
-  local misuse = type(result) == "string" and result:match("kelp%." .. provider .. ": (.*)$")
+  local misuse = type(result) == "string" and result:match("kelp%." .. provider.name .. ": (.*)$")
   if misuse then fail("target '%s': %s", name, misuse) end
   error(result, 0)
 end
@@ -143,31 +124,30 @@ local function from_entry(path, name, entry)
     local meta = type(value) == "table" and getmetatable(value)
     options[key] = meta and meta.ask and meta.ask() or value
   end
-  local provider = options.provider
+  local provider = providers.by_name[options.provider]
   options.provider = nil
-  if type(provider) ~= "string" or not simulated[provider] then
-    fail("%s: target '%s': provider must be 'confluent', 'upstash' or 'connect'", path, name)
+  if not provider then
+    fail("%s: target '%s': provider must be %s", path, name, providers.names())
   end
   return make_described(name, provider, options)
 end
 
 local function from_environment(provider)
   local options = {}
-  for _, variable in ipairs(variables[provider]) do
-    local option = variable[1]
-    for i = 2, #variable do
-      local value = os.getenv(variable[i])
-      if value and value ~= "" and not settings.sim then
-        options[option] = value
+  for _, place in ipairs(settings.sim and {} or provider.places) do
+    for _, variable in ipairs(place.variables) do
+      local value = os.getenv(variable)
+      if value and value ~= "" then
+        options[place.name] = value
         break
       end
     end
-    if not options[option] and not settings.sim then
-      fail("target '%s': set %s, or describe it in %s", provider, variable[2],
+    if not options[place.name] then
+      fail("target '%s': set %s, or describe it in %s", provider.name, place.variables[1],
         file_path() or "the targets file")
     end
   end
-  return make_described(provider, provider, options)
+  return make_described(provider.name, provider, options)
 end
 
 function targets.named(name)
@@ -177,13 +157,13 @@ function targets.named(name)
   local path = file_path()
   local entries = path and read_file(path) or {}
   if entries[name] ~= nil then return from_entry(path, name, entries[name]) end
-  if simulated[name] then return from_environment(name) end
+  if providers.by_name[name] then return from_environment(providers.by_name[name]) end
   local known = {}
   for key in pairs(entries) do known[#known + 1] = tostring(key) end
   table.sort(known)
   fail("there is no target '%s' in %s%s", name, path or "the targets file",
     #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
-    or "; 'confluent', 'upstash' and 'connect' name the ones from the environment")
+    or ("; %s name the ones from the environment"):format(providers.names "and"))
 end
 
 return targets

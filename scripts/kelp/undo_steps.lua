@@ -2,6 +2,7 @@
 -- none. Connectors are only looked at here.
 
 local raw = require "kelp.raw"
+local pages = require "kelp.pages"
 local kelp = require "kelp"
 local inverse = require "kelp.inverse"
 local place = require "kelp.place"
@@ -35,7 +36,7 @@ end
 
 local function by_name(target)
   local connectors = {}
-  for _, c in ipairs(raw.exchange(target, "list")) do
+  for _, c in ipairs(pages.list(target)) do
     connectors[c.name] = connectors[c.name] and { several = true } or c
   end
   return connectors

@@ -94,8 +94,7 @@ end
 
 -- A plugin that is not there is no failure to validate, but what the config has wrong.
 local function lacks_plugin(failure)
-  return raw.is_error(failure)
-    and (failure.message:find("Failed to find any class", 1, true) or failure.kind == "not_found")
+  return raw.is_error(failure) and failure.kind == "not_found"
 end
 
 -- The classes that a target has, by every name that one may be given: in full, or by its last word,

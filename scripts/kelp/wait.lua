@@ -1,11 +1,12 @@
 -- wait: until a connector is in the state that is wanted, or will not be.
 
 local raw = require "kelp.raw"
+local providers = require "kelp.providers"
 
 local wait = {}
 
 -- The worst of the connector and its tasks. A running connector with no tasks,
--- or with stopped ones, has been seen at Confluent and is running.
+-- or with stopped ones, has been seen and is running.
 local function health(c)
   if c.state ~= "running" then return c.state end
   local failed, total, other = 0, 0, nil
@@ -44,11 +45,12 @@ local function wait_failed(target, name, c, options, kind, why)
   error(raw.error(kind, why:format(options.state) .. reason, fields), 0)
 end
 
--- Confluent Cloud takes a bad update and says so only here.
-local function is_rejected(c)
-  return c.error ~= nil
-    and (c.error:find("continues to operate on a previous configuration", 1, true) ~= nil
-      or c.error:find("Unable to validate configuration. If an update was made", 1, true) ~= nil)
+-- A provider that takes a bad update may say so only here.
+local function is_rejected(target, c)
+  for _, text in ipairs(providers.by_name[target.provider].rejections) do
+    if c.error ~= nil and c.error:find(text, 1, true) then return true end
+  end
+  return false
 end
 
 local function wait_for(shared, target, connector, options)
@@ -75,7 +77,7 @@ local function wait_for(shared, target, connector, options)
       if state == "failed" then
         failed_since = failed_since or now
         if now - failed_since >= options.grace then
-          if is_rejected(c) then
+          if is_rejected(target, c) then
             wait_failed(target, name, c, options, "invalid",
               "its last update was rejected, and it goes on with the config before that")
           end

@@ -1,10 +1,13 @@
 -- confluent: the model of Confluent Cloud's connect/v1: the gateway in front of it, masks and
 -- injected keys, accepted-then-failed updates. What it shares with Kafka Connect is connect_rest.
+-- In a state, a CONNECTOR is {"config": {…}} with, all optional, "state" ("RUNNING" when absent),
+-- "trace", "id", "created" (Unix seconds) and "offsets"; or an entry of
+-- GET connectors?expand=info,status,id; or the bare config. Injected keys are dropped.
 
 local configs = require "simulator.confluent_config"
 local lifecycle = require "simulator.lifecycle"
 local offsets = require "simulator.confluent_offsets"
-local plugins = require "simulator.plugins"
+local plugins = require "simulator.confluent_plugins"
 local rest = require "simulator.connect_rest"
 local text = require "simulator.text"
 
@@ -323,7 +326,7 @@ local function answer(w, path, request, id)
   return reply
 end
 
-local confluent = {}
+local confluent = { example = require "simulator.confluent_example" }
 
 -- path is what follows "/confluent/".
 function confluent.handle(w, path, request)

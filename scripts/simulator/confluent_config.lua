@@ -2,7 +2,7 @@
 -- and what it shows of the stored secrets.
 
 local lifecycle = require "simulator.lifecycle"
-local plugins = require "simulator.plugins"
+local plugins = require "simulator.confluent_plugins"
 local text = require "simulator.text"
 
 local byte, concat, find, format = string.byte, table.concat, string.find, string.format

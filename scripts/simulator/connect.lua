@@ -1,6 +1,7 @@
 -- connect: the model of a distributed Kafka Connect worker, Apache Kafka 4.3: what it shares with
 -- Confluent Cloud is connect_rest. Secrets are shown in clear, a new connector has no status until
--- it is assigned, tasks fail while their connector runs, and a stopped connector has none.
+-- it is assigned, tasks fail while their connector runs, and a stopped connector has none. In a
+-- state, a CONNECTOR is as a Confluent one, without "id"; the one place is "local".
 
 local connect_offsets = require "simulator.connect_offsets"
 local lifecycle = require "simulator.lifecycle"
@@ -423,7 +424,7 @@ local function ambiguous(path)
   end
 end
 
-local connect = {}
+local connect = { example = require "simulator.connect_example" }
 
 -- path is what follows "/connect/". A worker that has no users lets everybody in; a credential is
 -- looked at when there is one.

@@ -89,9 +89,11 @@ local find_route = routes.compile("/_simulator/", {
 
 local control = {}
 
--- path is what follows "/_simulator/". A Confluent cluster is two segments, or one with %2F.
+-- path is what follows "/_simulator/". A place of several segments may be written with "/" or %2F.
 function control.handle(w, path, request)
-  path = path:gsub("^(connectors/confluent/[^/%%]+)/([^/]+/[^/]+/state)$", "%1%%2F%2")
+  path = path:gsub("^(connectors/[^/]+/)(.+)(/[^/]+/state)$", function(before, place, after)
+    return before .. place:gsub("/", "%%2F") .. after
+  end)
   local handlers, _, first, second, third = find_route(path)
   if not handlers then return failure(w, 404, "no such control endpoint") end
   if not handlers[request.method] then return failure(w, 405, "method not allowed") end

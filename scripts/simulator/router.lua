@@ -9,24 +9,34 @@ local faults = require "simulator.faults"
 local lag = require "simulator.lag"
 local world = require "simulator.world"
 
-local providers = {
-  confluent = require "simulator.confluent",
-  connect = require "simulator.connect",
-  upstash = require "simulator.upstash",
-}
 local control = require "simulator.control"
 
 local router = {}
 
--- options: as world.new, without providers; state: a form as world.lua has it, or nil for the
--- example; lag: seconds that reads are behind; faults: a specification as faults.lua has it. Raises
+-- The model of each provider is the module of its name beside this one.
+local function models_of(names)
+  local models = {}
+  for _, name in ipairs(names) do models[name] = require("simulator." .. name) end
+  return models
+end
+
+-- What all models have to show.
+local function example_of(models)
+  local state = {}
+  for name, model in pairs(models) do state[name] = model.example end
+  return state
+end
+
+-- options: as world.new, but providers is a list of names; state: a form as world.lua has it, or
+-- nil for the example; lag: seconds that reads are behind; faults: a specification as faults.lua has it. Raises
 -- a string when one of them is wrong.
 function router.new(options)
+  local models = models_of(options.providers)
   local w = world.new {
-    json = options.json, providers = providers, seed = options.seed, rate = options.rate,
+    json = options.json, providers = models, seed = options.seed, rate = options.rate,
     provisioning = options.provisioning, epoch = options.epoch, now = options.now,
   }
-  local state = options.state or require "simulator.example"
+  local state = options.state or example_of(models)
   if options.lag and options.lag > 0 then
     local generator = w.generator
     w:load(state)
@@ -57,7 +67,7 @@ end
 
 local function serve(w, request)
   local provider, path = request.path:match("^/([%w_]+)/(.*)$")
-  local model = providers[provider]
+  local model = w.providers[provider]
   if model then return model.handle(w, path, request) end
   if provider == "_simulator" then return control.handle(w, path, request) end
   w:count_request(request.method, "(unknown)")

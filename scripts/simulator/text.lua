@@ -7,7 +7,7 @@ local concat, sort = table.concat, table.sort
 
 local text = {}
 
--- Values under such keys are secrets: masked by Confluent, and in the effect log everywhere.
+-- Values under such keys are secrets: masked where a provider does so, and in the effect log.
 local secret_words = {
   "passw", "passphrase", "secret", "credential", "token", "api%.key", "apikey", "access%.key",
   "account%.key", "private%.key", "keyfile", "sslkey", "user%.info", "keystorefile", "%.sas%f[^%w]",

@@ -1,5 +1,7 @@
 -- upstash: the model of Upstash Kafka's v2/kafka connectors: ids instead of names, a flat update
 -- body that merges, secrets in clear, and 200 for a config that fails.
+-- In a state, a CONNECTOR is an element of the list response; only "name" and "properties" must be
+-- there.
 
 local lifecycle = require "simulator.lifecycle"
 local routes = require "simulator.routes"
@@ -264,7 +266,7 @@ local find_route = routes.compile("/upstash/v2/kafka/", {
   ["connector/{id}/restart"] = { POST = on_existing(restart) },
 })
 
-local upstash = {}
+local upstash = { example = require "simulator.upstash_example" }
 
 -- path is what follows "/upstash/". No header tells a limit: none is documented.
 function upstash.handle(w, path, request)

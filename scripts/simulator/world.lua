@@ -4,17 +4,12 @@
 -- The form of a state, as --state FILE, GET and PUT /_simulator/state have it (secrets in clear):
 --
 --   { "seed": "0123456789abcdef",                  -- optional: where the id generator stands
---     "confluent": { "ENVIRONMENT/CLUSTER": { "NAME": CONNECTOR, … }, … },
---     "upstash":   { "CLUSTER": [ CONNECTOR, … ], … },
---     "connect":   { "local": { "NAME": CONNECTOR, … } },
+--     "PROVIDER": { "PLACE": CONNECTORS, … }, …     -- for each provider that is simulated
 --     "effects":   [ … ] }                          -- optional: as GET /_simulator/effects
 --
--- A Confluent CONNECTOR is {"config": {…}} with, all optional, "state" ("RUNNING" when absent),
--- "trace", "id", "created" (Unix seconds), "offsets" and "transition"; or an entry of
--- GET connectors?expand=info,status,id; or the bare config. Injected keys are dropped.
--- An Upstash CONNECTOR is an element of the list response, with an optional "transition"; only
--- "name" and "properties" must be there.
--- A Kafka Connect CONNECTOR is as a Confluent one, without "id".
+-- A PLACE is the values of the provider's place options, joined by "/". CONNECTORS is an object by
+-- name or a list, and a CONNECTOR what the provider's model takes it to be: see there. Each may have
+-- a "transition".
 -- "transition" is what is under way: {"due_in": seconds, "pending": "start" | "pause" | "stop",
 -- "goal": "running" | "paused" | "stopped", "restarting": bool, "rejected": bool, "by_start": bool,
 -- "user_error": bool, "flaky": [hosts that have failed once]}.
@@ -71,7 +66,7 @@ function methods:uuid()
     0x8000 | b >> 48 & 0x3fff, b & 0xffffffffffff)
 end
 
--- "lcc-" and five letters or digits, as Confluent writes its ids.
+-- The prefix and six letters or digits.
 function methods:short_id(prefix)
   local digits, n, out = "0123456789abcdefghijklmnopqrstuvwxyz", self:random() >> 1, {}
   for i = 1, 6 do

@@ -9,6 +9,8 @@
 #include "lua/json.h"
 #include "providers/provider.h"
 #include "connector/error_response.h"
+#include "connector/provider_request.h"
+#include "connector/record.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -80,12 +82,13 @@ static int read_reply(lua_State *L)
     const char *text = buffer_text(&in->response.body);
     enum response_content answer = in->provider->routes[in->call.verb].answer;
     if (answer == RESPONSE_CONNECTORS) {
-        provider_read_list(L, in->provider, text, in->response.body.size, NULL, NULL);
+        record_read_list(L, in->provider, text, in->response.body.size, NULL, NULL);
+        lua_pop(L, 1);
     } else {
         json_decode(L, text, in->response.body.size);
-        if (error_response_in_success(L, -1, &in->response))
+        if (error_response_in_success(L, &in->call, -1, &in->response))
             return 0;
-        in->provider->read(L, answer);
+        record_read(L, in->provider, answer);
     }
     check_answer(L, answer);
     return 0;
@@ -103,9 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (size < 3)
         return 0;
-    static const struct provider *const providers[] = {&provider_upstash, &provider_confluent,
-                                                       &provider_connect};
-    struct input in = {.provider = providers[data[0] % 3]};
+    static const char *const providers[] = {"upstash", "confluent", "connect"};
+    struct input in = {.provider = provider_named(providers[data[0] % 3])};
+    in.call.provider = in.provider;
     in.call.verb = (enum verb)(data[1] % VERB_COUNT);
     in.response.status = data[2] < 128 ? 200 : 400 + data[2] % 112;
     if (in.provider->routes[in.call.verb].method == NULL)

@@ -21,6 +21,7 @@ local credential = "Basic " .. text.base64_encode("someone:not-a-real-password")
 local function new(options)
   options = options or {}
   options.json = json
+  options.providers = { "confluent", "connect", "upstash" }
   options.provisioning = options.provisioning or 10
   return router.new(options)
 end

@@ -1,4 +1,4 @@
--- Tests of kelp.translate and of the tables of scripts/translate: every fixture connector, and the
+-- Tests of translate.managed and of the tables of scripts/translate: every fixture connector, and the
 -- values at which other converters go wrong. Runs under kelp and under plain lua5.4.
 local here = (arg and arg[0] or ""):match("^(.*)/[^/]*$") or "."
 local root = here .. "/../.."
@@ -7,7 +7,7 @@ if not has_kelp then package.path = root .. "/scripts/?.lua;" .. package.path en
 
 local lu = require "luaunit"
 local json = has_kelp and kelp.json or require "cjson"
-local translate = require "kelp.translate"
+local translate = require "translate.managed"
 
 local MONGO_SOURCE = "com.mongodb.kafka.connect.MongoSourceConnector"
 local MONGO_SINK = "com.mongodb.kafka.connect.MongoSinkConnector"
@@ -626,17 +626,17 @@ end
 
 -- A second copy of the module over tables of the test's own.
 local function with_tables(tables, body)
-  local saved = { package.loaded["translate.index"], package.loaded["kelp.translate"] }
+  local saved = { package.loaded["translate.index"], package.loaded["translate.managed"] }
   local names = {}
   for position, entry in ipairs(tables) do
     names[position] = "test_table_" .. position
     package.loaded["translate." .. names[position]] = entry
   end
   package.loaded["translate.index"] = names
-  package.loaded["kelp.translate"] = nil
-  local ok, why = pcall(function() body(require "kelp.translate") end)
+  package.loaded["translate.managed"] = nil
+  local ok, why = pcall(function() body(require "translate.managed") end)
   for _, name in ipairs(names) do package.loaded["translate." .. name] = nil end
-  package.loaded["translate.index"], package.loaded["kelp.translate"] = saved[1], saved[2]
+  package.loaded["translate.index"], package.loaded["translate.managed"] = saved[1], saved[2]
   if not ok then error(why, 0) end
 end
 

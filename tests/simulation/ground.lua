@@ -15,6 +15,7 @@ function ground.begin(seed)
   local options = {}
   for key, value in pairs(plan.world) do options[key] = value end
   options.json = json
+  options.providers = { "confluent", "connect", "upstash" }
   run = { plan = plan, sends = {}, world = router.new(options) }
   table.sort(plan.rates, function(a, b) return a.at < b.at end)
   run.outage = plan.outage

@@ -9,6 +9,8 @@
 #include "lua/json.h"
 #include "providers/provider.h"
 #include "connector/error_response.h"
+#include "connector/provider_request.h"
+#include "connector/record.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -22,6 +24,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+extern const struct provider provider_confluent, provider_upstash, provider_connect;
 
 static int set_up(void **state)
 {
@@ -277,7 +281,9 @@ static void push_fixture(lua_State *L, const char *name)
 static void push_listed(lua_State *L, const struct provider *provider, const char *name)
 {
     char text[LARGEST_FIXTURE];
-    provider_read_list(L, provider, text, read_fixture(name, text), NULL, NULL);
+    record_read_list(L, provider, text, read_fixture(name, text), NULL, NULL);
+    assert_true(lua_isnil(L, -1)); /* no further page */
+    lua_pop(L, 1);
 }
 
 /* Runs a Lua expression over the value at the top, as `c`. */
@@ -308,13 +314,13 @@ static void upstash_answers(void **state)
 {
     lua_State *L = *state;
     push_fixture(L, "upstash-create");
-    provider_upstash.read(L, RESPONSE_CONNECTOR);
+    record_read(L, &provider_upstash, RESPONSE_CONNECTOR);
     assert_true(connector_is(L, -1));
     expect_upstash_connector(L);
     expect(L, "c.state == 'pending' and c.error == nil and c.config == nil");
 
     push_fixture(L, "upstash-reconfigure"); /* a 200 that says that it failed */
-    provider_upstash.read(L, RESPONSE_CONNECTOR);
+    record_read(L, &provider_upstash, RESPONSE_CONNECTOR);
     expect_upstash_connector(L);
     expect(L, "c.state == 'failed' and c.error:find('connection string is invalid', 1, true)");
     expect(L, "c.config == nil");
@@ -326,7 +332,7 @@ static void upstash_answers(void **state)
     expect(L, "c.config['connection.uri'] == 'connection-uri-update'");
 
     json_decode(L, "\"OK\"", 4);
-    provider_upstash.read(L, RESPONSE_DONE);
+    record_read(L, &provider_upstash, RESPONSE_DONE);
     expect(L, "c == true");
 }
 
@@ -334,7 +340,7 @@ static void confluent_answers(void **state)
 {
     lua_State *L = *state;
     push_fixture(L, "confluent-put");
-    provider_confluent.read(L, RESPONSE_CONNECTOR);
+    record_read(L, &provider_confluent, RESPONSE_CONNECTOR);
     assert_true(connector_is(L, -1));
     expect(L, "c.name == 'MyGcsLogsBucketConnector' and c.class == 'GcsSink' and c.type == 'sink'");
     expect(L, "#c.tasks == 2 and c.tasks[2].id == 1 and c.state == 'unknown'");
@@ -343,7 +349,8 @@ static void confluent_answers(void **state)
     static const char none[] = "{\"error\":null}";
     json_decode(L, none, sizeof none - 1);
     struct response response = {.status = 200};
-    assert_false(error_response_in_success(L, -1, &response));
+    struct call call = {.provider = &provider_confluent, .verb = VERB_DELETE};
+    assert_false(error_response_in_success(L, &call, -1, &response));
 }
 
 /* As a worker of Apache Kafka 4.3 gave them. */
@@ -359,18 +366,18 @@ static void connect_answers(void **state)
     expect(L, "c[2].config.file == '/no/such/dir/out.txt' and c[2].id == nil");
 
     push_fixture(L, "connect-tasks");
-    provider_connect.read(L, RESPONSE_TASKS);
+    record_read(L, &provider_connect, RESPONSE_TASKS);
     expect(L, "#c == 1 and c[1].id == 0 and c[1].config['batch.size'] == '2000'");
 
     push_fixture(L, "connect-offsets");
-    provider_connect.read(L, RESPONSE_OBJECT);
+    record_read(L, &provider_connect, RESPONSE_OBJECT);
     expect(L, "c.offsets[1].offset.position == 9007199254740993");
     expect(L, "math.type(c.offsets[1].offset.position) == 'integer'");
 }
 
 static int read_as(lua_State *L)
 {
-    provider_connect.read(L, (enum response_content)lua_tointeger(L, 1));
+    record_read(L, &provider_connect, (enum response_content)lua_tointeger(L, 1));
     return 1;
 }
 
@@ -378,8 +385,8 @@ static int read_list_of(lua_State *L)
 {
     size_t size;
     const char *text = lua_tolstring(L, 2, &size);
-    provider_read_list(L, lua_touserdata(L, 1), text, size, NULL, NULL);
-    return 1;
+    record_read_list(L, lua_touserdata(L, 1), text, size, NULL, NULL);
+    return 2;
 }
 
 static const char *list_error(lua_State *L, const struct provider *provider, const char *text)
@@ -391,6 +398,63 @@ static const char *list_error(lua_State *L, const struct provider *provider, con
     if (lua_pcall(L, 2, 1, 0) == LUA_OK)
         fail_msg("was taken: %s", text);
     return lua_tostring(L, -1);
+}
+
+/* As a provider of another kind has it: a list within an object, page by page. */
+static struct provider paged(void)
+{
+    struct provider p = provider_upstash;
+    p.pages = (struct pages){"data.items", "data.next", "page_token"};
+    p.update_config = "settings";
+    return p;
+}
+
+static void read_page_of(lua_State *L, const struct provider *p, const char *next, const char *page)
+{
+    char text[512];
+    snprintf(text, sizeof text, "{\"data\":{\"items\":[{\"connector_id\":\"1\",\"name\":\"a\"},"
+             "{\"connector_id\":\"2\",\"name\":\"b\"}],\"next\":%s}}", next);
+    lua_settop(L, 0);
+    record_read_list(L, p, text, strlen(text), NULL, NULL);
+    assert_int_equal(lua_gettop(L), 2);
+    if (page == NULL)
+        assert_true(lua_isnil(L, 2));
+    else
+        assert_string_equal(lua_tostring(L, 2), page);
+    lua_settop(L, 1);
+    expect(L, "#c == 2 and c[1].id == '1' and c[2].name == 'b' and c[1].state == 'unknown'");
+    lua_settop(L, 0);
+}
+
+static void a_list_may_come_in_pages(void **state)
+{
+    lua_State *L = *state;
+    struct provider p = paged();
+    read_page_of(L, &p, "null", NULL);
+    read_page_of(L, &p, "\"\"", NULL);
+    read_page_of(L, &p, "\"a/b+c\"", "a/b+c");
+    read_page_of(L, &p, "17", "17");
+    read_page_of(L, &p, "\"https://h.example/x?a=1&page_token=q%2Fr&b=2\"", "q/r");
+    assert_string_equal(list_error(L, &p, "[]"), "unexpected response: not an object");
+    assert_string_equal(list_error(L, &p, "{}"), "unexpected response: the list is not an array");
+    assert_string_equal(list_error(L, &p, "{\"data\":7}"), "unexpected response: data is a number");
+    assert_string_equal(list_error(L, &p, "{\"data\":{\"items\":[],\"next\":\"/x?a=1\"}}"),
+                        "unexpected response: the address of the next page names no page");
+    struct call call = {.provider = &p, .verb = VERB_LIST, .places = {"c"}, .page = "q/r"};
+    struct buffer url;
+    buffer_init(&url, 4096);
+    assert_true(provider_add_path(&p, &call, &url));
+    assert_string_equal(buffer_text(&url), "/connectors/c?page_token=q%2Fr");
+    buffer_free(&url);
+    lua_settop(L, 0);
+}
+
+static void a_config_may_be_a_member_of_an_update(void **state)
+{
+    struct provider p = paged();
+    expect_body(*state, &p, VERB_UPDATE, "id", "return {a = 1}", "{\"settings\":{\"a\":\"1\"}}");
+    expect_body_with(*state, &p, VERB_UPDATE, "id", "return {a = 1}", "{\"b\":null}",
+                     "{\"settings\":{\"a\":\"1\",\"b\":null}}");
 }
 
 static void what_is_no_list_is_refused(void **state)
@@ -418,7 +482,8 @@ static void what_is_no_list_is_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(list_error(L, cases[i].provider, cases[i].text), cases[i].error);
     lua_settop(L, 0);
-    provider_read_list(L, &provider_upstash, " [ ] ", 5, NULL, NULL);
+    record_read_list(L, &provider_upstash, " [ ] ", 5, NULL, NULL);
+    lua_pop(L, 1);
     expect(L, "#c == 0");
     lua_settop(L, 0);
 }
@@ -466,7 +531,8 @@ static void what_is_not_chosen_is_not_held(void **state)
     counted.allocate = lua_getallocf(L, &counted.context);
     lua_setallocf(L, count_memory, &counted);
     int number = WANTED;
-    provider_read_list(L, &provider_upstash, text.data, text.size, choose_one, &number);
+    record_read_list(L, &provider_upstash, text.data, text.size, choose_one, &number);
+    lua_pop(L, 1);
     lua_setallocf(L, counted.allocate, counted.context);
     buffer_free(&text);
     expect(L, "#c == 1 and c[1].id == '1500' and #c[1].config.k == 1024");
@@ -498,10 +564,10 @@ static void what_is_not_of_the_shape_is_refused(void **state)
     lua_settop(L, 0);
 }
 
-static void refuse(lua_State *L, enum verb verb, long status, const char *headers,
-                   const char *body)
+static void refuse_by(lua_State *L, const struct provider *p, enum verb verb, long status,
+                      const char *headers, const char *body)
 {
-    struct call call = {.verb = verb, .connector = "a"};
+    struct call call = {.provider = p, .verb = verb, .connector = "a"};
     struct response response = {.status = status};
     buffer_init(&response.headers, 4096);
     buffer_init(&response.body, 4096);
@@ -512,6 +578,52 @@ static void refuse(lua_State *L, enum verb verb, long status, const char *header
     assert_true(error_is(L, -1));
     buffer_free(&response.headers);
     buffer_free(&response.body);
+}
+
+static void refuse(lua_State *L, enum verb verb, long status, const char *headers,
+                   const char *body)
+{
+    refuse_by(L, &provider_connect, verb, status, headers, body);
+}
+
+/* The first rule that fits counts; where none does, the status decides. */
+static void the_rules_of_a_provider_say_what_an_error_is(void **state)
+{
+    lua_State *L = *state;
+    static const struct error_rule rules[] = {
+        {404, ANY_VERB, NULL, "protocol", "not the API", true},
+        {404, VERB_DELETE, "gone", "conflict", NULL, false},
+        {404, ANY_VERB, "gone", NULL, "look again", false},
+        {0, ANY_VERB, NULL, NULL, NULL, false},
+    };
+    struct provider p = provider_upstash;
+    p.error_rules = rules;
+    refuse_by(L, &p, VERB_GET, 404, "", "no route");
+    expect(L, "c.kind == 'protocol' and c.message == 'not the API: no route'");
+    refuse_by(L, &p, VERB_DELETE, 404, "", "\"is GONE\"");
+    expect(L, "c.kind == 'conflict' and c.message == 'is GONE'");
+    refuse_by(L, &p, VERB_GET, 404, "", "{\"error\":\"is gone\"}");
+    expect(L, "c.kind == 'not_found' and c.message == 'look again: is gone'");
+    refuse_by(L, &p, VERB_GET, 404, "", "{\"error\":\"what?\"}");
+    expect(L, "c.kind == 'not_found' and c.message == 'what?'");
+    p.error_rules = NULL;
+    refuse_by(L, &p, VERB_RESTART, 400, "", "{\"error\":\"already exists\"}");
+    expect(L, "c.kind == 'invalid'");
+}
+
+/* Each kind that a rule names is one that errors have. */
+static void the_kinds_in_rules_are_known(void **state)
+{
+    (void)state;
+    const struct provider *p;
+    for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
+        for (const struct error_rule *r = p->error_rules; r != NULL && r->status != 0; r++) {
+            bool known = r->kind == NULL;
+            for (int kind = 0; !known && kind < ERROR_KINDS; kind++)
+                known = strcmp(error_kind_name((enum error_kind)kind), r->kind) == 0;
+            assert_true(known);
+        }
+    }
 }
 
 static void the_documented_errors(void **state)
@@ -578,10 +690,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(members_are_added_to_bodies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(confluent_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connect_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_list_may_come_in_pages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_config_may_be_a_member_of_an_update, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_list_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_chosen_is_not_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_shape_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_documented_errors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_rules_of_a_provider_say_what_an_error_is, set_up,
+                                        tear_down),
+        cmocka_unit_test(the_kinds_in_rules_are_known),
         cmocka_unit_test_setup_teardown(connect_errors, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * state file. What the models answer is tested in tests/lua/simulator_models.lua, `kelp sim` in
  * tests/lua/sim.lua. */
 #define _GNU_SOURCE
+#include "providers/provider.h"
 #include "simulator/simulator.h"
 
 #include "base/buffer.h"
@@ -129,7 +130,7 @@ static void test_serves_on_a_kept_connection(void **state)
 {
     (void)state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     struct simulator *s = start(&o);
     assert_true(strncmp(simulator_url(s), "http://127.0.0.1:", 17) == 0);
     int fd = connect_to(simulator_url(s));
@@ -161,7 +162,7 @@ static void test_answers_at_once(void **state)
 {
     (void)state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     struct simulator *s = start(&o);
     int fd = connect_to(simulator_url(s));
     struct buffer response;
@@ -187,7 +188,7 @@ static void test_delayed_replies_do_not_wait_for_each_other(void **state)
     (void)state;
     enum { CONNECTIONS = 20 };
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     o.latency = 0.2;
     struct simulator *s = start(&o);
     int fds[CONNECTIONS];
@@ -240,7 +241,7 @@ static void test_stops_with_replies_still_held_back(void **state)
 {
     (void)state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     o.latency = 60;
     struct simulator *s = start(&o);
     int held = connect_to(simulator_url(s)), gone = connect_to(simulator_url(s));
@@ -263,7 +264,7 @@ static void test_a_request_that_is_not_http_ends_only_its_connection(void **stat
 {
     (void)state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     struct simulator *s = start(&o);
     int fd = connect_to(simulator_url(s));
     send_bytes(fd, "\1\2\3 nonsense\r\n\r\n", 16);
@@ -285,7 +286,7 @@ static void test_too_large_a_body_is_refused(void **state)
 {
     (void)state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     struct simulator *s = start(&o);
     int fd = connect_to(simulator_url(s));
     size_t size = (size_t)64 * 1024 * 1024 + 1;
@@ -350,7 +351,7 @@ static void test_the_state_is_saved_and_loaded(void **state)
 {
     struct folder *f = *state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     o.state = f->file;
     o.provisioning = 0;
     struct buffer response;
@@ -385,7 +386,7 @@ static void test_a_wrong_state_file_is_an_error_and_stays(void **state)
     struct folder *f = *state;
     static const char *const wrong[] = { "{", "[]x", "{\"kafka\":{}}", "" };
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     o.state = f->file;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         write_file(f->file, wrong[i]);
@@ -404,7 +405,7 @@ static void test_a_state_that_cannot_be_saved_is_reported(void **state)
 {
     (void)state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     o.state = "/proc/no-such-folder/state.json";
     struct simulator *s = start(&o);
     char *why = NULL;
@@ -417,7 +418,7 @@ static void test_a_port_in_use_is_an_error(void **state)
 {
     (void)state;
     struct simulator_options o;
-    simulator_defaults(&o);
+    simulator_defaults(&o, provider_simulations());
     struct simulator *s = start(&o);
     o.port = atoi(strrchr(simulator_url(s), ':') + 1);
     char *why = NULL;

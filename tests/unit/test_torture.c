@@ -14,6 +14,7 @@
 
 #include "lua/state.h"
 #include "kelp.h"
+#include "providers/provider.h"
 #include "simulator/simulator.h"
 
 #include <lauxlib.h>
@@ -203,7 +204,7 @@ static int start(void **state)
 {
     struct simulator_options options;
     char *why = NULL;
-    simulator_defaults(&options);
+    simulator_defaults(&options, provider_simulations());
     options.provisioning = 0;
     setenv("KELP_TORTURE_SECRET", "not-a-real-api-secret", 1);
     *state = simulator_start(&options, &why);

@@ -16,13 +16,18 @@ local function pre_image_of(w)
   error(c, 0)
 end
 
--- Where keys cannot be removed, a config that has more cannot become this one.
-local function check_has_no_more(w, config)
+-- The keys that go, beside what is set. Where keys cannot be removed, a config that has more
+-- cannot become this one.
+local function keys_that_go(w, config)
   local extra = {}
   for key in pairs(config or {}) do
-    if w.config[key] == nil then extra[key] = true end
+    if w.config[key] == nil and not raw.is_injected(key) then extra[key] = true end
   end
-  if not next(extra) then return end
+  if not next(extra) then return nil end
+  if w.target.can.remove_keys then
+    for key in pairs(extra) do extra[key] = raw.json.null end
+    return extra
+  end
   local keys = preparation.sorted_keys(extra)
   preparation.refuse(w.target, "unsupported", "put", w.name,
     ("a key cannot be removed there, and the connector has more than the new config: %s")
@@ -34,7 +39,7 @@ local function create_or_update(w)
   local current = preparation.pick(w.target, "put", w.name)
   local made_it = w.ambiguous and not (w.found and w.found.pre_image)
   if not current or made_it then return write.carry_out(w, reconcile.create) end
-  check_has_no_more(w, current.config)
+  w.members = keys_that_go(w, current.config)
   w.pre_image, w.id = current, current.id
   return preparation.named(w.id, w.name, write.carry_out, w, reconcile.config, "update")
 end

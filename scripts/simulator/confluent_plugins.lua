@@ -1,5 +1,5 @@
--- plugins: the managed connector classes that the Confluent model knows, each with its type and
--- the keys that config/validate asks for beside those of every connector.
+-- confluent_plugins: the managed connector classes that the model knows, each with its type and the
+-- keys that config/validate asks for beside those of every connector.
 
 local function source(...) return { type = "source", required = { ... } } end
 local function sink(...) return { type = "sink", required = { "topics", ... } } end
