@@ -183,7 +183,7 @@ void estimate_answered(struct limiter_estimate *g, uint64_t number, bool refused
     }
 }
 
-/* What was under way when the server began to refuse found an empty bucket: as much
+/* The requests under way when the server began to refuse found an empty bucket: as much
  * of it was taken as flowed in meanwhile. Far servers show a new rate at once so. */
 static void heed_tail(struct limiter_estimate *g)
 {

@@ -18,7 +18,7 @@ struct rate_record {
     uint64_t stride; /* numbers between two points */
 };
 
-/* What was under way when a refusal was noticed. */
+/* The requests under way when a refusal was noticed. */
 struct rate_tail {
     uint64_t after, last;   /* its numbers: above the first, up to the second */
     uint64_t answered, taken;
