@@ -1,7 +1,6 @@
 #include "base/digest.h"
 
 #include <nettle/base16.h>
-#include <nettle/hmac.h>
 #include <nettle/sha2.h>
 #include <string.h>
 
@@ -21,18 +20,6 @@ void digest_sha256(const void *bytes, size_t size, char text[DIGEST_TEXT])
     if (size > 0)
         sha256_update(&context, size, bytes);
     sha256_digest(&context, sizeof digest, digest);
-    write_text(digest, text);
-    explicit_bzero(&context, sizeof context);
-}
-
-void digest_hmac(const unsigned char *key, const void *bytes, size_t size, char text[DIGEST_TEXT])
-{
-    struct hmac_sha256_ctx context;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    hmac_sha256_set_key(&context, DIGEST_SIZE, key);
-    if (size > 0)
-        hmac_sha256_update(&context, size, bytes);
-    hmac_sha256_digest(&context, sizeof digest, digest);
     write_text(digest, text);
     explicit_bzero(&context, sizeof context);
 }

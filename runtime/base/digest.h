@@ -1,4 +1,4 @@
-/* digest: SHA-256 in hexadecimal, plain and keyed. The algorithm is nettle's. */
+/* digest: SHA-256 in hexadecimal, and a quick hash. The algorithm is nettle's. */
 #ifndef KELP_BASE_DIGEST_H
 #define KELP_BASE_DIGEST_H
 
@@ -13,9 +13,5 @@ void digest_sha256(const void *bytes, size_t size, char text[DIGEST_TEXT]);
 /* A hash of 64 bits at a few instructions a byte; it does not withstand an attacker
  * who looks for two texts of one hash. */
 uint64_t digest_quick(const void *bytes, size_t size);
-
-/* HMAC-SHA256 (RFC 2104) under a key of DIGEST_SIZE bytes: the fingerprint of a
- * value too short to be safe behind a plain digest. */
-void digest_hmac(const unsigned char *key, const void *bytes, size_t size, char text[DIGEST_TEXT]);
 
 #endif

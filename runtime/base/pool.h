@@ -2,6 +2,8 @@
  * comes from a list of free ones of its size class: a few instructions where malloc
  * needs a hundred, and neighbours in time are neighbours in memory.
  *
+ * It buys 4 to 5 % of the instructions of an update and 7 % of those of a long list.
+ *
  * What small blocks have once needed stays with the pool, for small blocks of the
  * same class, until the pool is freed: its peak, not what is in use. Larger blocks
  * are malloc's and go back at once. */

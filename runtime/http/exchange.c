@@ -199,7 +199,7 @@ static void attempted(struct engine *e, struct exchange *x)
     x->outcome = retry_classify(response, x->transfer.request.rules);
     x->is_ambiguous |= x->outcome == OUTCOME_AMBIGUOUS;
     if (fails_over(x)) {
-        /* That one server of several is down is not held against all of them. */
+        /* One server of several being down does not slow down the others. */
         limiter_ended(x->queue->limiter, &x->slot, OUTCOME_NOT_SENT, NULL);
         note_attempt(e, x, 0);
         log_line(LOG_INFO, "%s %s: sent to another address", x->transfer.request.method,
@@ -289,7 +289,7 @@ static double earlier(double a, double b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* What is due goes before what has not been tried yet: it is the older promise. */
+/* A repeat goes before the first attempts that are queued: it has waited longer. */
 static double requeue_due(struct engine *e)
 {
     double now = clock_now(e->clock);
@@ -368,12 +368,12 @@ static double start_queued(struct engine *e, struct request_queue *queue)
 
 int engine_wait(struct engine *e, double seconds)
 {
-    /* What it could not make durable is not sent: may_send asks it again. */
+    /* If it fails, nothing is sent that needs it: may_send asks the journal again. */
     (void)engine_commit(e);
     seconds = earlier(requeue_due(e), seconds);
     for (struct request_queue *queue = e->queues; queue != NULL; queue = queue->next)
         seconds = earlier(start_queued(e, queue), seconds);
-    /* What was said before the wait is shown before it. */
+    /* The output so far is shown before the wait. */
     (void)log_release(STDOUT_FILENO);
     (void)log_release(STDERR_FILENO);
     int failure = e->transport->wait(e->transport, e->ended.first != NULL ? 0 : seconds);

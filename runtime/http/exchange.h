@@ -108,10 +108,10 @@ struct exchange *engine_take(struct engine *e);
 /* Exchanges that were submitted and not yet returned. */
 size_t engine_busy(const struct engine *e);
 
-/* What holds the requests of one credential back. */
+/* The state of one credential's limiter. */
 void queue_limiter_state(struct request_queue *queue, struct limiter_state *out);
 
-/* What holds requests back most, over all credentials. */
+/* That of the limiter which holds requests back most, with the requests in flight of all. */
 void engine_limiter_state(struct engine *e, struct limiter_state *out);
 
 struct clock *engine_clock(struct engine *e);

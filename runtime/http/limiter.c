@@ -69,7 +69,7 @@ void limiter_free(struct limiter *p)
     free(p);
 }
 
-/* What the user has named; 0: nothing. */
+/* The number that the user has named; 0: none. */
 static int named(const struct limiter *p)
 {
     return p->set > 0 ? p->set : p->named;

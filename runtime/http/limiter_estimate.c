@@ -174,21 +174,21 @@ void estimate_refused(struct limiter_estimate *g, struct rate_point seen, struct
 
 /* --- what follows from the responses after it --- */
 
-void estimate_answered(struct limiter_estimate *g, uint64_t number, bool refused)
+void estimate_responded(struct limiter_estimate *g, uint64_t number, bool refused)
 {
     struct rate_tail *t = &g->tail;
     if (number > t->after && number <= t->last) {
-        t->answered++;
+        t->responded++;
         t->taken += !refused;
     }
 }
 
-/* What was under way when the server began to refuse found an empty bucket: as much
+/* The requests under way when the server began to refuse found an empty bucket: as much
  * of it was taken as flowed in meanwhile. Far servers show a new rate at once so. */
 static void heed_tail(struct limiter_estimate *g)
 {
     const struct rate_tail *t = &g->tail;
-    if (t->answered < 6 || t->answered != t->last - t->after || t->taken < 3 ||
+    if (t->responded < 6 || t->responded != t->last - t->after || t->taken < 3 ||
         t->span < least_span / 4)
         return;
     double taken = (double)t->taken, found = taken / t->span, is_ambiguous = 0.4 / taken;

@@ -18,10 +18,10 @@ struct rate_record {
     uint64_t stride; /* numbers between two points */
 };
 
-/* What was under way when a refusal was noticed. */
+/* The requests under way when a refusal was noticed. */
 struct rate_tail {
     uint64_t after, last;   /* its numbers: above the first, up to the second */
-    uint64_t answered, taken;
+    uint64_t responded, taken;
     double span;            /* seconds in which it was sent */
 };
 
@@ -48,7 +48,7 @@ void estimate_refused(struct limiter_estimate *g, struct rate_point seen, struct
                    double until);
 
 /* The request of that number has its response; `refused`: for the rate. */
-void estimate_answered(struct limiter_estimate *g, uint64_t number, bool refused);
+void estimate_responded(struct limiter_estimate *g, uint64_t number, bool refused);
 
 /* Sending begins again, if that is not known yet. True once: the server can be
  * expected to take `credit` requests at once. */

@@ -39,7 +39,7 @@ static void hold(struct limiter_headers *m, struct rate_point at, double held)
     m->silent = 0;
 }
 
-/* What is there when all is back. */
+/* The requests that may be sent when all are back. */
 static double whole(const struct limiter_headers *m)
 {
     return fmax(m->limits.limit, fmax(m->depth, 2));

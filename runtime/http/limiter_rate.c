@@ -93,7 +93,7 @@ static uint64_t last_started(const struct rate *r, double at)
 }
 
 /* Where in the sequence of sends the server was when it saw a request that is
- * answered now. Where latencies differ that is not where the request itself stands:
+ * responded to now. Where latencies differ that is not where the request itself stands:
  * one that took longer than others was overtaken by some. */
 static struct rate_point seen_at(const struct rate *r, struct rate_point sent, double now)
 {
@@ -111,7 +111,7 @@ void rate_responded(struct rate *r, struct rate_point sent, const struct respons
         headers_shown(&r->headers, seen_at(r, sent, now), &limits, lag);
     else
         headers_silent(&r->headers, sent.number);
-    estimate_answered(&r->estimate, sent.number, response->status == 429);
+    estimate_responded(&r->estimate, sent.number, response->status == 429);
 }
 
 void rate_lost(struct rate *r, uint64_t number)

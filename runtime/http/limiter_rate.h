@@ -34,7 +34,7 @@ uint64_t rate_sent(struct rate *r, double now);
 void rate_responded(struct rate *r, struct rate_point sent, const struct response *response,
                    double now);
 
-/* That request ended without an response, or was not sent. */
+/* That request ended without a response, or was not sent. */
 void rate_lost(struct rate *r, uint64_t number);
 
 /* After rate_responded: the response refused for the rate, the first of a group

@@ -10,7 +10,7 @@
 struct clock;
 
 enum outcome {
-    OUTCOME_DONE,      /* 2xx: whether the body is what it should be is not known here */
+    OUTCOME_DONE,      /* 2xx; the body is not looked at */
     OUTCOME_REFUSED,   /* a final no; nothing was done */
     OUTCOME_REJECTED,  /* not now; nothing was done, any method may be sent again */
     OUTCOME_NOT_SENT,  /* no byte of it left this machine */
@@ -44,7 +44,7 @@ struct retry_policy retry_policy_default(void);
  * every wait that no server has named. */
 double retry_backoff(const struct retry_policy *policy, struct clock *clock, int n);
 
-/* What has gone before; the caller keeps it for each exchange, from zero. */
+/* The attempts so far; the caller keeps it for each exchange, from zero. */
 struct retry_past {
     int attempts;   /* decisions so far that counted */
     int throttles;  /* decisions so far that did not */

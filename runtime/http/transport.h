@@ -21,7 +21,7 @@ struct secret;
 
 enum authentication { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
 
-/* Who asks, and on what terms; shared by the requests of one target and not
+/* The credential and the options of HTTP; shared by the requests of one target and not
  * changed while one of them is under way. Strings are owned by its maker
  * and may be NULL where that is said. */
 struct http_options {

@@ -146,7 +146,7 @@ static int version_of(long version)
     }
 }
 
-/* What is true of a response however it ended. */
+/* Fills in what every response has, however it ended. */
 static void measure(struct job *j)
 {
     struct response *r = &j->transfer->response;

@@ -233,7 +233,7 @@ static void set_milliseconds(struct job *j, CURLoption option, double seconds)
         set_long(j, option, seconds < INT_MAX / 1000 ? (long)(seconds * 1000 + 0.999) : INT_MAX);
 }
 
-/* What holds for every request, libcurl's defaults included where a promise
+/* The options of every request, libcurl's defaults included where a promise
  * rests on them. */
 static void set_profile(struct job *j)
 {
@@ -348,11 +348,11 @@ static void set_method(struct job *j, const struct request *r, bool sends)
         note(j, curl_easy_setopt(j->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size));
         set_text(j, CURLOPT_POSTFIELDS, size > 0 ? body->data : ""); /* not copied */
     }
-    /* What may go only once and carries nothing (a restart) cannot be looked up
-     * afterwards: it does not take the risk of a connection that has gone stale. */
+    /* A request that may be sent once only and has no body (a restart) leaves nothing
+     * to look up afterwards: it does not risk a connection that has gone stale. */
     if (!r->repeatable && size == 0)
         set_long(j, CURLOPT_FRESH_CONNECT, 1);
-    /* Nor does one that could be: libcurl does not notice that an idle TLS
+    /* Nor does one with a body: libcurl does not notice that an idle TLS
      * connection was closed, and finding out what became of it takes long. */
     else if (!r->repeatable)
         set_long(j, CURLOPT_MAXAGE_CONN, FRESH_ENOUGH);

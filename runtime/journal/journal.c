@@ -40,7 +40,7 @@ static int disconnect(struct journal *j)
 }
 
 /* SQLite takes a missing or broken log for one that ends there. That would lose
- * intents, and what they sent would be sent again. */
+ * intents, and their requests would be sent again. */
 static bool check_complete(struct journal *j, const struct journal_witness *witness,
                            const struct journal_sizes *sizes)
 {
@@ -219,7 +219,7 @@ struct journal *journal_create(const struct journal_options *options, struct jou
     return NULL;
 }
 
-/* What shall be done with a journal that is there. */
+/* How an existing journal is opened. */
 struct access {
     bool write, alone, whole;
 };

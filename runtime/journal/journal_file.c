@@ -213,7 +213,7 @@ bool journal_file_check(const struct journal_paths *p, struct journal_sizes *siz
 
 /* --- making and removing --- */
 
-/* What lies about under these names would be taken for a part of the new journal. */
+/* Files of these names would be taken for a part of the new journal. */
 static bool check_absent(const char *path, struct journal_fault *fault)
 {
     struct stat status;

@@ -41,12 +41,7 @@ const struct journal_run *journal_run(const struct journal *j)
     return &j->run;
 }
 
-void journal_fingerprint(const struct journal *j, const char *bytes, size_t size, char text[65])
-{
-    digest_hmac(j->secret, bytes, size, text);
-}
-
-/* --- life and death --- */
+/* --- failures --- */
 
 /* Closing must not finish what failed: a sync that is tried again after an error
  * may succeed without having written anything. */

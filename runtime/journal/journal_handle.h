@@ -9,9 +9,6 @@ const struct journal_fault *journal_fault(const struct journal *j);
 bool journal_is_dead(const struct journal *j);
 
 const struct journal_run *journal_run(const struct journal *j);
-/* What tells whether a credential is the one used before, without telling it:
- * 64 hexadecimal digits, different in each journal. */
-void journal_fingerprint(const struct journal *j, const char *bytes, size_t size, char text[65]);
 
 const char *journal_state_name(enum journal_state state);
 const char *journal_run_state_name(enum journal_run_state state);

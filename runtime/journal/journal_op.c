@@ -1,4 +1,4 @@
-/* What is written: operations, their attempts, and recorded values. */
+/* Writes operations, their attempts, and recorded values. */
 #include "journal/journal_op.h"
 
 #include "base/clock.h"
@@ -90,7 +90,7 @@ static bool check_known(struct journal *j, const struct journal_op *op, const ch
 
 enum { SHORTEST_SHARED = 64, LONGEST_SHARED = 1 << 16 }; /* bytes of a request */
 
-/* What stands for a request that an entry of this process holds already, or NULL. */
+/* The reference to a request that an entry of this process holds already, or NULL. */
 static const char *find_recent(const struct journal *j, const char *request, size_t size)
 {
     for (size_t i = 0; i < JOURNAL_RECENT; i++) {

@@ -1,4 +1,4 @@
-/* journal_op: what is written: intents, outcomes, attempts, and recorded values.
+/* journal_op: writes intents, outcomes, attempts, and recorded values.
  * See journal.h for failures. */
 #ifndef KELP_JOURNAL_JOURNAL_OP_H
 #define KELP_JOURNAL_JOURNAL_OP_H

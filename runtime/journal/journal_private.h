@@ -42,7 +42,7 @@ struct journal {
     struct journal_fault fault;
     struct journal_run run;
     struct buffer run_texts, op_texts, key_texts; /* the last: of journal_find_hashed */
-    unsigned char secret[DIGEST_SIZE];
+    unsigned char secret[DIGEST_SIZE]; /* random; nothing is made of it, the format has it */
     struct journal_index index;
     struct journal_recent recent[JOURNAL_RECENT];
     unsigned next_recent;    /* where the next one goes, modulo JOURNAL_RECENT */

@@ -1,5 +1,5 @@
-/* What is read: operations from their entries, all entries when a journal is opened,
- * and recorded values. */
+/* Reads operations from their entries, all entries when a journal is opened, and
+ * recorded values. */
 #include "journal/journal_read.h"
 
 #include "journal/journal_handle.h"

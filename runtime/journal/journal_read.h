@@ -1,5 +1,5 @@
-/* journal_read: what a journal knows: operations, what this pass has asked for, and
- * recorded values. See journal.h for failures. */
+/* journal_read: reads operations and recorded values, and notes which operations this
+ * pass of the script has asked for. See journal.h for failures. */
 #ifndef KELP_JOURNAL_JOURNAL_READ_H
 #define KELP_JOURNAL_JOURNAL_READ_H
 

@@ -75,7 +75,7 @@ struct listing {
     void *context;
 };
 
-/* What cannot be read is told as such, and is no failure of the list. */
+/* A run that cannot be read is listed with its fault; the list does not fail. */
 static bool list_one(void *context, const char *id, const char *path)
 {
     const struct listing *l = context;

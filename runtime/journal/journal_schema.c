@@ -254,7 +254,7 @@ static bool check_seals(sqlite3 *db, const char *sql, const char *path,
             sum = add_column(sum, s, i);
         fine = (sqlite3_int64)sum == sqlite3_column_int64(s, last);
     }
-    /* What could not be read for want of memory has a wrong sum as well. */
+    /* A row that could not be read for want of memory has a wrong sum as well. */
     bool memory = sqlite3_errcode(db) == SQLITE_NOMEM;
     rc = sqlite3_finalize(s);
     if (memory || rc != SQLITE_OK)

@@ -88,7 +88,7 @@ bool journal_copy_text(struct journal *j, sqlite3_stmt *s, int column, struct bu
     *at = SIZE_MAX;
     if (sqlite3_column_type(s, column) == SQLITE_NULL)
         return true;
-    /* What SQLite cannot read for want of memory looks like NULL. */
+    /* A text that SQLite cannot read for want of memory looks like NULL. */
     const char *text = (const char *)sqlite3_column_text(s, column);
     size_t begin = to->size;
     if (text == NULL || !buffer_add(to, text, strlen(text) + 1))

@@ -8,10 +8,10 @@
 #include <signal.h>
 #include <stddef.h>
 
-/* Code that swallows this many interrupts gets no further chance to. */
-enum { PATIENCE = 3 };
+/* Code that has caught this many interrupts cannot run on after the next. */
+enum { MOST_CAUGHT = 3 };
 
-/* Instructions until the next blow: enough for a <close> or a handler after
+/* Instructions until the next error: enough for a <close> or a handler after
  * pcall to clean up, and for a continuation to raise by itself. */
 enum { GRACE = 1000000, CONTINUATION = 1000 };
 
@@ -19,19 +19,19 @@ static volatile sig_atomic_t pending;
 static volatile sig_atomic_t turns;
 static const char *volatile limit; /* what interrupt_stop said, or NULL */
 static lua_State *volatile running;
-static int *volatile strikes;
+static int *volatile raised;
 static void (*volatile wake_function)(void *data);
 static void *volatile wake_data;
 
-static void strike(lua_State *L, lua_Debug *ar)
+static void raise_interrupt(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     lua_sethook(L, NULL, 0, 0);
     if (!pending)
         return;
-    int *count = strikes;
-    int n = count != NULL ? ++*count : PATIENCE;
-    lua_sethook(L, strike, LUA_MASKCOUNT, n < PATIENCE ? GRACE : 1);
+    int *count = raised;
+    int n = count != NULL ? ++*count : MOST_CAUGHT;
+    lua_sethook(L, raise_interrupt, LUA_MASKCOUNT, n < MOST_CAUGHT ? GRACE : 1);
     error_push(L, ERROR_CANCELLED, "%s", interrupt_reason());
     lua_error(L);
 }
@@ -41,7 +41,7 @@ void interrupt_signal(void)
     pending = 1;
     lua_State *L = running;
     if (L != NULL)
-        lua_sethook(L, strike, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+        lua_sethook(L, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
     if (wake_function != NULL)
         wake_function(wake_data);
 }
@@ -91,29 +91,29 @@ void interrupt_set_wake(void (*wake)(void *data), void *data)
 }
 
 /* Sets the hook unless it is set: setting it again would start its count anew,
- * and a loop that only resumes coroutines would never come to its end. */
+ * and a loop that only resumes coroutines would never end. */
 static void arm(lua_State *L)
 {
-    int *count = strikes;
-    if (pending && L != NULL && lua_gethook(L) != strike)
-        lua_sethook(L, strike, LUA_MASKCOUNT,
-                    count != NULL && *count < PATIENCE ? CONTINUATION : 1);
+    int *count = raised;
+    if (pending && L != NULL && lua_gethook(L) != raise_interrupt)
+        lua_sethook(L, raise_interrupt, LUA_MASKCOUNT,
+                    count != NULL && *count < MOST_CAUGHT ? CONTINUATION : 1);
 }
 
-/* It counts as a blow, or a loop of nothing but waits would never come to its end. */
+/* It counts as an error raised, or a loop of nothing but waits would never end. */
 void interrupt_told(void)
 {
-    int *count = strikes;
-    int n = count != NULL ? ++*count : PATIENCE;
+    int *count = raised;
+    int n = count != NULL ? ++*count : MOST_CAUGHT;
     if (pending && running != NULL)
-        lua_sethook(running, strike, LUA_MASKCOUNT, n < PATIENCE ? CONTINUATION : 1);
+        lua_sethook(running, raise_interrupt, LUA_MASKCOUNT, n < MOST_CAUGHT ? CONTINUATION : 1);
 }
 
 struct interrupt_scope interrupt_enter(lua_State *co, int *new_strikes)
 {
-    struct interrupt_scope before = {running, strikes};
+    struct interrupt_scope before = {running, raised};
     if (new_strikes != NULL)
-        strikes = new_strikes;
+        raised = new_strikes;
     running = co;
     arm(co);
     return before;
@@ -122,7 +122,7 @@ struct interrupt_scope interrupt_enter(lua_State *co, int *new_strikes)
 void interrupt_leave(struct interrupt_scope before)
 {
     running = before.running;
-    strikes = before.strikes;
+    raised = before.raised;
     arm(before.running);
 }
 

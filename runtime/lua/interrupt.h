@@ -10,10 +10,10 @@
 
 #include <stdbool.h>
 
-/* What the code that runs belongs to: filled by interrupt_enter. */
+/* The owner of the code that runs: filled in by interrupt_enter. */
 struct interrupt_scope {
     lua_State *running;
-    int *strikes; /* times that an interrupt has raised in it; the task's own */
+    int *raised; /* times that an interrupt has raised in it; the task's own */
 };
 
 /* From a signal handler: the code that runs is stopped by a `cancelled` error at
@@ -36,15 +36,15 @@ bool interrupt_pending(void);
 void interrupt_clear(void);
 
 /* A wait is about to tell the running code by an error: the next instructions are
- * for its handlers, not yet for another blow. */
+ * for its handlers, not yet for another error. */
 void interrupt_told(void);
 
-/* What ends a wait; called in the signal handler. NULL: nothing. */
+/* Sets the function that ends a wait, called in the signal handler, or NULL. */
 void interrupt_set_wake(void (*wake)(void *data), void *data);
 
-/* Around each resume of `co`: `strikes` NULL keeps those of the scope before.
+/* Around each resume of `co`: `raised` NULL keeps those of the scope before.
  * Returns the scope before, for interrupt_leave. */
-struct interrupt_scope interrupt_enter(lua_State *co, int *strikes);
+struct interrupt_scope interrupt_enter(lua_State *co, int *raised);
 void interrupt_leave(struct interrupt_scope before);
 
 /* Replaces coroutine.resume and wrap by ones that enter and leave.

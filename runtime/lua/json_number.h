@@ -8,7 +8,7 @@
 
 enum json_number { JSON_NUMBER_INTEGER, JSON_NUMBER_FLOAT, JSON_NUMBER_TOO_LONG };
 
-/* What a number is whose spelling is valid JSON. By its decimal value, never by
+/* Classifies a number whose spelling is valid JSON by its decimal value, never by
  * a rounded one: INTEGER when that is integral and fits in 64 bits (1e3, 2.0
  * and -0 too), TOO_LONG when it was spelt as an integer and does not fit. */
 enum json_number json_number_read(const char *token, size_t size, lua_Integer *value);

@@ -309,7 +309,7 @@ static void scan_value(struct scan *s)
     }
 }
 
-/* What was scanned since `start`. */
+/* The result of the scan since `start`. */
 static struct json_scan scanned_from(struct scan *s, const char *start)
 {
     if (s->marks)

@@ -171,7 +171,7 @@ static void put_string(struct state *s, const char *bytes, size_t size)
     put_char(s, '"');
 }
 
-/* What every other way of showing a secret shows. */
+/* Writes a secret as tostring shows it. */
 static void put_secret(struct state *s, const char *label, size_t size)
 {
     put(s, "\"<secret ", 9);
@@ -211,7 +211,7 @@ static void put_float(struct state *s, lua_Number value)
         put(s, text, number_write(value, text));
 }
 
-/* What is at `index`, which may be relative. Errors name s->place. */
+/* The value at `index`, which may be relative. Errors name s->place. */
 static struct value value_at(struct state *s, int index)
 {
     lua_State *L = s->L;

@@ -148,8 +148,8 @@ int secret_read_private(lua_State *L)
     return 1;
 }
 
-/* What the command said on standard error while it was no terminal; redacted, since it
- * may have said the value. */
+/* Shows the standard error of a command when ours is no terminal; redacted, since it
+ * may hold the value. */
 static void pass_on(struct buffer *complaints)
 {
     if (complaints->size > 0)

@@ -196,7 +196,7 @@ static void resume(struct scheduler *s, lua_State *L, struct task *t)
     int results = 0, arguments = t->arguments;
     t->arguments = 0;
     s->current = t;
-    struct interrupt_scope scope = interrupt_enter(t->co, &t->strikes);
+    struct interrupt_scope scope = interrupt_enter(t->co, &t->raised);
     t->status = lua_resume(t->co, L, arguments, &results);
     if (t->status != LUA_YIELD && t->status != LUA_OK) {
         note_failure(L, t);

@@ -1,5 +1,5 @@
-/* task_schedule: the scheduler: which task runs, what the others wait for, and what
- * ends a wait. Private to task.c and task_run.c. The only caller of lua_resume. */
+/* task_schedule: the scheduler: runs the tasks that are ready, and ends the waits of the
+ * others. Private to task.c and task_run.c. The only caller of lua_resume. */
 #ifndef KELP_LUA_TASK_SCHEDULE_H
 #define KELP_LUA_TASK_SCHEDULE_H
 
@@ -14,8 +14,8 @@ struct clock;
 struct engine;
 struct exchange;
 
-/* What wakes a call that waits. In a task that can park it is the task's own; a
- * call that cannot has one on the C stack and runs the scheduler itself. */
+/* Wakes a call that waits. A task that can park has its own; a
+ * call that cannot park has one on the C stack and runs the scheduler itself. */
 struct waiter {
     struct task *task; /* NULL: on the C stack, nothing to make ready */
     bool done;
@@ -41,7 +41,7 @@ struct task {
     bool seen;                 /* its error value was handed out */
     int arguments;             /* values to pass at the first resume */
     int status;
-    int strikes;               /* times that an interrupt has raised in it */
+    int raised;               /* times that an interrupt has raised in it */
     struct task *next_ready;
     struct task *next, *previous;       /* all that have not ended */
 };

@@ -105,7 +105,7 @@ static bool has_ended(struct run *r, int polled)
            info.si_pid != 0;
 }
 
-/* Until the process has ended and what it wrote is read. */
+/* Runs until the process has ended and its output is read. */
 static void follow(struct run *r, bool (*stop)(void), struct command_result *result)
 {
     while (true) {

@@ -1,4 +1,4 @@
-/* command: runs a shell command for what it prints. */
+/* command: runs a shell command and reads its output. */
 #ifndef KELP_SECRET_COMMAND_H
 #define KELP_SECRET_COMMAND_H
 
@@ -16,7 +16,7 @@ struct command_result {
     int failure;      /* errno of what could not be done to run it, or 0 */
 };
 
-/* Runs `line` with /bin/sh and adds what it prints to `out`. It has the standard
+/* Runs `line` with /bin/sh and adds its output to `out`. It has the standard
  * input, no other descriptor of ours, and this process's environment. Its standard
  * error is ours if that is a terminal, where the user may be asked something;
  * otherwise it goes to `complaints`, cut off at its limit. `stop`, asked whenever a

@@ -9,16 +9,16 @@
 
 struct secret;
 
-/* What the variable held, owned by the keyring, for the rest of the process; the
+/* The value of the variable, owned by the keyring, for the rest of the process; the
  * first call takes it out of the environment. NULL with *why, a clause that
  * follows the variable's name ("is not set", …). */
 struct secret *keyring_take(const char *name, const char **why);
 
-/* As keyring_take for what goes with a secret but may be printed, as the name of
- * a key. */
+/* As keyring_take for a value that belongs to a secret but may be printed, as the
+ * name of a key. */
 struct secret *keyring_take_printable(const char *name, const char **why);
 
-/* What was taken before; NULL: the variable was not. */
+/* The secret of a variable that was taken before, or NULL. */
 struct secret *keyring_find(const char *name);
 
 /* Forgets what was taken: for tests only. */

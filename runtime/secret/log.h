@@ -14,7 +14,7 @@
  * its progress, its waits; such a line has no word for its level. */
 enum log_level { LOG_NONE, LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG, LOG_TRACE };
 
-/* What is written: lines at `level` and more urgent ones. Starts at
+/* Chooses the lines that are written: those at `level` and more urgent ones. Starts at
  * LOG_NOTICE, text, file descriptor 2. */
 void log_set_level(enum log_level level);
 void log_set_json(bool json);

@@ -80,7 +80,8 @@ static inline struct form *forms_bucket(uint32_t hash)
 }
 
 /* Of FORM_PREFIX bytes: at how many places, this one first, no form can start,
- * which their last FORM_BLOCK bytes tell (as Wu and Manber search for many words). */
+ * which their last FORM_BLOCK bytes tell (as Wu and Manber search for many words). It
+ * buys 6.5 % of the instructions of printing 1.8 MB beside 4,000 secrets. */
 static inline unsigned forms_skip(const char *bytes)
 {
     return forms.skips[forms_block(bytes + FORM_PREFIX - FORM_BLOCK)];

@@ -2,7 +2,7 @@
 
 #include "secret/secret_escape.h"
 
-/* What starts at a place of a text. */
+/* The forms that start at one offset of a text. */
 struct found {
     const struct form *form; /* the longest, or NULL */
     size_t size;             /* bytes of the text that it takes */
@@ -97,7 +97,7 @@ static void look_behind(const char *bytes, size_t size, size_t mark, int way,
     }
 }
 
-/* What starts at `bytes`, whose first mark is at `mark`. */
+/* Finds the forms that start at `bytes`, whose first mark is at `mark`. */
 static struct found find_at(const char *bytes, size_t size, size_t mark)
 {
     struct found found = { .form = NULL };

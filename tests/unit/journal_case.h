@@ -162,7 +162,7 @@ static inline void add(struct buffer *b, const char *name, const char *text)
                 && buffer_add_char(b, '\n'));
 }
 
-/* All that a reader can learn, but for the fingerprints; to be freed. */
+/* All that a reader can learn; to be freed. */
 static inline char *dump(struct journal *j)
 {
     struct buffer b;
