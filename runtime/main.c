@@ -104,8 +104,10 @@ static char *open_program(struct program *p)
         return why;
     if (o->memory_limit > 0 || o->restricted)
         state_limit_memory(p->state, o->memory_limit > 0 ? o->memory_limit : SANDBOX_MEMORY);
-    if ((o->restricted || o->time_limit > 0) && !watchdog_start(o->time_limit))
+    if ((o->restricted || o->time_limit > 0) && !watchdog_start(o->time_limit)) {
+        log_line(LOG_ERROR, "%s", strerror(errno));
         return strdup("there are no timers for the time limit");
+    }
     return NULL;
 }
 

@@ -151,12 +151,34 @@ sanitized() {
     unit_tests build/asan && lua_suites build/asan
 }
 
+# The suites whose scripts run with --sim, where the simulator has a thread beside the script's. Those
+# that interrupt a loop are not among them: ThreadSanitizer holds signals back while one runs.
+threads_checked() {
+    build build/tsan -DKELP_TESTS=OFF -DCMAKE_BUILD_TYPE=Debug \
+        "-DCMAKE_C_FLAGS=-O1 -Werror -fsanitize=thread" || return
+    for suites in reports: runtime:TestE runtime:TestCom runtime:TestT api_targets: sim:; do
+        TSAN_OPTIONS=exitcode=66 timeout -k 10 120 build/tsan/kelp --no-journal tests/lua/run.lua \
+            "$suites" || return
+    done
+}
+
 memory_checked() {
     timeout -k 10 900 valgrind --quiet --error-exitcode=99 --leak-check=full \
         --errors-for-leak-kinds=definite --suppressions=tests/checks/valgrind.supp "$@"
 }
 
-unit_tests_memory_checked() {
+unit_tests_# The suites whose scripts run with --sim, where the simulator has a thread beside the script's. Those
+# that interrupt a loop are not among them: ThreadSanitizer holds signals back while one runs.
+threads_checked() {
+    build build/tsan -DKELP_TESTS=OFF -DCMAKE_BUILD_TYPE=Debug \
+        "-DCMAKE_C_FLAGS=-O1 -Werror -fsanitize=thread" || return
+    for suites in reports: runtime:TestE runtime:TestCom runtime:TestT api_targets: sim:; do
+        TSAN_OPTIONS=exitcode=66 timeout -k 10 120 build/tsan/kelp --no-journal tests/lua/run.lua \
+            "$suites" || return
+    done
+}
+
+memory_checked() {
     for program in build/tests/unit/test_*; do
         [ -x "$program" ] || continue
         echo "$program"
@@ -213,6 +235,7 @@ stage step "build with clang" build build/clang -DCMAKE_C_COMPILER=clang \
 stage step "build with ASan and UBSan" build build/asan -DKELP_SANITIZE=ON \
     -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -Werror"
 stage again "ASan and UBSan" sanitized
+stage again "ThreadSanitizer: Lua tests" threads_checked
 stage again "valgrind: unit tests" unit_tests_memory_checked
 stage again "valgrind: Lua tests" memory_checked build/kelp --no-journal tests/lua/run.lua
 

@@ -9,8 +9,7 @@
  *
  *   return {
  *     targets = { "prod",                       -- a name in the targets file
- *       { provider = "acme", environment = "env-1x", cluster = "cluster-2y" },
- *       { provider = "connect", url = "http://localhost:8083" } },
+ *       { provider = "NAME", … its place, or url = "http://localhost:8083" } },
  *     verbs = { "update", "restart" },          -- those that write; reading is allowed
  *     connectors = { "orders-*" },              -- names, * and ? as in a shell
  *     writes = 100,                             -- or { total = 100, restart = 10 }

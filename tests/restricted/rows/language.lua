@@ -89,6 +89,7 @@ row("metatables", { script = TARGETS .. [[
   same(setmetatable(setmetatable({}, mt), { __index = { x = 2 } }).x, 2)
   same(setmetatable({}, nil) ~= nil, true)
   print "done"
+  return 0
 ]], out = { "in a task", "done" } })
 
 row("finalizers", { script = [[
@@ -162,6 +163,7 @@ row("reach", { script = TARGETS .. [[
   walk(err, "error")
   walk(kelp.async(print), "task")
   print(count > 30)
+  return 0
 ]], out = { "true" } })
 
 row("environment-of-lua", { env = { LUA_INIT = "print 'ESCAPED'", LUA_INIT_5_4 = "print 'ESCAPED'",
