@@ -298,36 +298,45 @@ static bool use_failover_address(struct exchange *x)
     return another;
 }
 
+/* Pushes a field of the options at 5, or nil. */
+static void push_option(lua_State *L, const char *field)
+{
+    if (lua_istable(L, 5))
+        lua_getfield(L, 5, field);
+    else
+        lua_pushnil(L);
+}
+
 /* What only some routes have: `page`, `plugin`, `task` (a number) and `members`, a table
  * whose JSON members are added to the body, from the options at 5. Their texts are
- * left on the stack; *members is a view of the last one. [-0, +4, e] */
+ * left on the stack; *members is a view of the last one. [-0, +(0|1|2|3), e] */
 static void read_parts(lua_State *L, struct call *call, const struct route *route,
                        struct buffer *members)
 {
-    static const char *const fields[] = {"page", "plugin", "task", "members"};
-    for (int i = 0; i < 4; i++) {
-        if (lua_istable(L, 5))
-            lua_getfield(L, 5, fields[i]);
-        else
-            lua_pushnil(L);
+    size_t size;
+    luaL_checkstack(L, 4, NULL);
+    if (call->verb == VERB_LIST) {
+        push_option(L, "page");
+        call->page = lua_tostring(L, -1);
     }
-    if (call->verb == VERB_LIST)
-        call->page = lua_tostring(L, -4);
     if (strstr(route->path, "{plugin}") != NULL) {
-        size_t size;
-        call->plugin = luaL_checklstring(L, -3, &size);
+        push_option(L, "plugin");
+        call->plugin = luaL_checklstring(L, -1, &size);
         const char *fault = text_segment_fault(call->plugin, size);
         if (fault != NULL)
             error_misuse(L, "the plugin's name %s", fault);
     }
     if (strstr(route->path, "{task}") != NULL) {
-        lua_pushfstring(L, "%I", (LUAI_UACINT)luaL_checkinteger(L, -2));
-        lua_replace(L, -3);
-        call->task = lua_tostring(L, -2);
+        push_option(L, "task");
+        lua_pushfstring(L, "%I", (LUAI_UACINT)luaL_checkinteger(L, -1));
+        lua_replace(L, -2);
+        call->task = lua_tostring(L, -1);
     }
+    if (route->body == BODY_NONE)
+        return;
+    push_option(L, "members");
     if (lua_istable(L, -1)) {
         json_encode(L);
-        size_t size;
         const char *text = lua_tolstring(L, -1, &size);
         *members = (struct buffer){.data = (char *)(uintptr_t)text, .size = size, .limit = size};
         call->members = members;

@@ -67,16 +67,18 @@ static void log_ambiguous(const struct pending *p)
 void pending_take_budget(lua_State *L, struct pending *p)
 {
     struct exchange *x = &p->exchange;
-    if (lua_getfield(L, 5, "began") == LUA_TNUMBER)
+    int top = lua_gettop(L);
+    if (lua_getfield(L, 5, "used") == LUA_TTABLE) {
+        lua_getfield(L, top + 1, "attempts");
+        lua_getfield(L, top + 1, "sends");
+        lua_getfield(L, top + 1, "began");
         x->past.elapsed = clock_now(engine_clock(p->engine)) - lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    if (!x->writes)
-        return;
-    lua_getfield(L, 5, "attempts");
-    lua_getfield(L, 5, "sends");
-    x->past.attempts = (int)lua_tointeger(L, -2);
-    p->sends = (int)lua_tointeger(L, -1);
-    lua_pop(L, 2);
+        if (x->writes) {
+            x->past.attempts = (int)lua_tointeger(L, top + 2);
+            p->sends = (int)lua_tointeger(L, top + 3);
+        }
+    }
+    lua_settop(L, top);
 }
 
 void pending_give_budget(lua_State *L, const struct pending *p, bool failed)
@@ -85,12 +87,14 @@ void pending_give_budget(lua_State *L, const struct pending *p, bool failed)
     if (!x->writes || x->attempts == 0 || !lua_istable(L, 5))
         return;
     bool counts = failed && x->outcome != OUTCOME_REJECTED; /* as retry_decide does */
+    lua_createtable(L, 0, 3);
     lua_pushinteger(L, x->past.attempts + counts);
-    lua_setfield(L, 5, "attempts");
+    lua_setfield(L, -2, "attempts");
     lua_pushinteger(L, p->sends + x->attempts);
-    lua_setfield(L, 5, "sends");
+    lua_setfield(L, -2, "sends");
     lua_pushnumber(L, x->begun);
-    lua_setfield(L, 5, "began");
+    lua_setfield(L, -2, "began");
+    lua_setfield(L, 5, "used");
 }
 
 int pending_raise(lua_State *L, struct pending *p)

@@ -6,7 +6,7 @@
  *       or problem = { kind, message, pid }: it cannot be read, or is under way
  *       (kind "busy")
  *   writes_open(path)  a reader of one run, checked from end to end; until it is closed
- *       or collected, nobody can go on with the run or remove it
+ *       or collected, nobody can resume the run or remove it
  *   reader:about()  id, script, tool, digest, arguments and targets (JSON texts),
  *       started, ended (seconds since 1970), state, passes, counts (by state)
  *   reader:next()   the next operation, nil after the last: see op_table_push

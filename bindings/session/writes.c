@@ -277,8 +277,8 @@ static enum journal_state check_state(lua_State *L, int index)
     return (enum journal_state)luaL_argerror(L, index, "no such state");
 }
 
-/* An outcome that cannot be recorded is said instead: the run that goes on will find
- * it in doubt. The arguments of journal_end are on the stack. */
+/* An outcome that cannot be recorded is said instead: a resumed run will find
+ * it ambiguous. The arguments of journal_end are on the stack. */
 static int raise_unrecorded(lua_State *L, const struct journal *j)
 {
     const char *key = lua_tostring(L, 6), *error = lua_tostring(L, 4);

@@ -1,4 +1,4 @@
--- once: values that a run chooses once and keeps when it is gone on with: an id, a time, the batch
+-- once: values that a run chooses once and keeps when it is resumed: an id, a time, the batch
 -- that was picked.
 
 local raw = require "kelp.raw"
@@ -27,7 +27,7 @@ local function decoded(text)
 end
 
 --- Calls fn() and returns its result (a string, number, boolean, nil or a table of those). In a
---- run that is gone on with, the result of the first time is returned, and fn is not called; so it
+--- resumed run, the result of the first time is returned, and fn is not called; so it
 --- is when the label is used again.
 local function once(label, fn)
   check(label, fn)

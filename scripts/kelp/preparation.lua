@@ -31,10 +31,12 @@ end
 
 -- ---- arguments ----
 
---- The options of a verb, {} for nil. `known`: a set of names. `key`, a script's name for the
+local NO_OPTIONS <const> = {}
+
+--- The options of a verb, not to be changed; none for nil. `known`: a set of names. `key`, a script's name for the
 --- write by which a resumed run knows it again, must be a string.
 function preparation.check_options(verb, options, known)
-  if options == nil then return {} end
+  if options == nil then return NO_OPTIONS end
   if type(options) ~= "table" then
     raw.misuse(("%s: a table of options expected, got %s"):format(verb, type(options)))
   end

@@ -52,7 +52,7 @@ end
 -- a cancellation the error may reach nobody.
 local function interrupted(w, ambiguous, failure, message)
   ambiguous.cause = raw.is_error(failure) and (failure.cause or failure.kind) or "error"
-  ambiguous.sent, ambiguous.attempts = "maybe", w.sends
+  ambiguous.sent, ambiguous.attempts = "maybe", w.used and w.used.sends
   if is_cancelled(failure) then
     raw.log("error", ("%s %s on %s: whether it was carried out is not known: cancelled"):format(
       w.verb, w.name, w.target.label))
@@ -62,13 +62,13 @@ end
 
 -- Waits before the next request of an ambiguous write.
 local function back_off(w, ambiguous, message)
-  local ok, failure = pcall(raw.sleep, raw.backoff(w.attempts, w.target))
+  local ok, failure = pcall(raw.sleep, raw.backoff(w.used.attempts, w.target))
   if not ok then interrupted(w, ambiguous, failure, message) end
 end
 
 -- A read for a write: what it shows decides what is sent next, by the write's deadline.
 local function look(w, verb, id)
-  return pages.exchange(w.target, verb, id, nil, { verb = w.verb, began = w.began })
+  return pages.exchange(w.target, verb, id, nil, { verb = w.verb, used = w.used })
 end
 
 -- The connectors of that name as the provider shows them now, or nil.
@@ -163,7 +163,7 @@ local function refuse_other(w, found)
       .. "since, or somebody else's"
     or "a connector of that name exists with another config, made by somebody else meanwhile",
     { target = w.target.label, provider = w.target.provider, verb = "create", connector = w.name,
-      sent = "maybe", attempts = w.sends or 0, id = found.id, settled = not w.ambiguous or nil }), 0)
+      sent = "maybe", attempts = w.used and w.used.sends or 0, id = found.id, settled = not w.ambiguous or nil }), 0)
 end
 
 -- After a create that is ambiguous, or that was refused after one: the connector that it made, or
@@ -302,7 +302,7 @@ local function repeat_request(w, step, unknown, previous, once, is_done)
       give_up(result, "unknown_outcome", unknown)
     end
     previous = result
-    say(w, ("it was ambiguous; sending it again (%d sent so far)"):format(w.sends))
+    say(w, ("it was ambiguous; sending it again (%d sent so far)"):format(w.used.sends))
     back_off(w, result, unknown)
   end
 end
@@ -334,7 +334,7 @@ end
 -- True when the state is to be set once more, at another server: at least one is asked besides the
 -- first, else the budget counts.
 local function may_ask_another(w)
-  return w.attempts < 2 or not write.is_spent(w)
+  return w.used.attempts < 2 or not write.is_spent(w)
 end
 
 -- Where there are several servers: each request may go to another one, after a look. Returns what
@@ -347,7 +347,7 @@ local function set_state_at_any(w, step, result)
     local looked, now = pcall(look, w, "status", w.id)
     if not looked then break end
     if now.state == raw.verbs[step].state then return true end
-    if w.attempts > 1 then back_off(w, result, unknown) end
+    if w.used.attempts > 1 then back_off(w, result, unknown) end
     local ok, response = pcall(raw.exchange, w.target, step, w.id, nil, w)
     if ok then return response end
     if not (raw.is_error(response) and response.is_ambiguous) then break end

@@ -14,10 +14,10 @@
 --   pre_image           the connector as it was, as far as known, or nil
 --   ambiguous, found    an earlier run may have sent it; what the journal has of that
 --   op                  the operation's number in the journal, once the intent is there
---   attempts, sends, began   the budget that is used: failed requests that count, all requests,
---                       and when the first was submitted (raw.now()). raw.exchange starts from
---                       them and sets them; nil before the first failure
--- C reads the fields op, verb, members, task, keep_masked, attempts, sends and began.
+--   used                the budget that is used, nil before the first failure: { attempts: failed
+--                       requests that count, sends: all requests, began: when the first was
+--                       submitted (raw.now()) }. raw.exchange starts from it and replaces it
+-- C reads the fields op, verb, members, task, keep_masked and used.
 
 local raw = require "kelp.raw"
 local settings = require "kelp.settings"
@@ -124,9 +124,9 @@ end
 
 --- True when another request of the write would be more than its attempts, or after its deadline.
 function write.is_spent(w)
-  local target = w.target
-  return (w.attempts or 0) >= target.attempts
-    or w.began ~= nil and raw.now() - w.began >= target.deadline
+  local used, target = w.used, w.target
+  return used ~= nil and (used.attempts >= target.attempts
+    or raw.now() - used.began >= target.deadline)
 end
 
 --- True when an earlier run is resumed.

@@ -555,6 +555,22 @@ function TestUndo:test_the_journal_does_not_say_where_credentials_go()
   for key in pairs(other.sim:requests()) do lu.assertStrContains(key, "_simulator") end
 end
 
+function TestUndo:test_a_plan_refuses_masks_as_the_run_does()
+  local b = bench()
+  for _, script in ipairs {
+    [[cloud:put("new", { ["connector.class"] = "S3_SINK", ["kafka.api.secret"] = "****" })]],
+    [[cloud:create("new", { ["connector.class"] = "S3_SINK", ["kafka.api.secret"] = "****" })]],
+    [[old:update("catalog-mongo-source", { ["connection.password"] = "****" })]],
+  } do
+    local run, planned = b:run(script), b:run(script, "--plan")
+    local what = run.err:match "masks that the provider shows[^\n]*"
+    lu.assertNotNil(what, run.err)
+    lu.assertStrContains(planned.err, what)
+    lu.assertEquals({ run.code, planned.code }, { 1, 1 })
+  end
+  lu.assertEquals(b:effects(), {})
+end
+
 -- The two places below have the same label.
 function TestUndo:test_places_are_told_apart_by_their_options()
   local b = bench()

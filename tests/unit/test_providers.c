@@ -157,6 +157,11 @@ static void every_verb_has_a_name(void **state)
 {
     (void)state;
     for (int v = 0; v < VERB_COUNT; v++) {
+        for (size_t i = 0; provider_at(i) != NULL; i++) {
+            const struct route *route = &provider_at(i)->routes[v];
+            bool writes = verb_row_named(verb_name((enum verb)v))->effect != EFFECT_NONE;
+            assert_true(route->method == NULL || (route->effect != EFFECT_NONE) == writes);
+        }
         assert_non_null(verb_name((enum verb)v));
         assert_int_equal(verb_named(verb_name((enum verb)v)), v);
         for (const char *c = verb_shown((enum verb)v); *c != '\0'; c++)

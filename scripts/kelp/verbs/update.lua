@@ -74,11 +74,12 @@ end
 
 -- JSON nulls for the keys that go, beside what is set.
 local function nulls_for(removed)
-  if not next(removed) then return nil end
   local members = {}
   for key in pairs(removed) do members[key] = raw.json.null end
   return members
 end
+
+local NOTHING <const> = {}
 
 local known = { keep_masked = true, key = true }
 
@@ -88,7 +89,7 @@ function verb.update(target, connector, changes, options)
   local name, merges = preparation.name_of("update", connector), target.can.merge
   local request, has_null = preparation.changes(target, name, changes,
     options.keep_masked and not merges)
-  local set, removed = request, {}
+  local set, removed = request, NOTHING
   if has_null then set, removed = split(request) end
   check_changes(target, name, request, removed)
   local w, recorded = write.new(target, "update", name, request, options.key)
@@ -96,7 +97,7 @@ function verb.update(target, connector, changes, options)
   w.keep_masked = options.keep_masked
   if merges then
     w.pre_image, w.id = preparation.current(target, "update", connector)
-    w.config, w.members = set, nulls_for(removed)
+    w.config, w.members = set, has_null and nulls_for(removed) or nil
     return preparation.named(w.id, name, write.carry_out, w, merge, set, removed)
   end
   w.pre_image = preparation.read(target, "get", name, nil, { verb = "update" })

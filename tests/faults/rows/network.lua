@@ -75,7 +75,7 @@ return {
     { on = "confluent", case = "at least once",
       calls = { { "list" }, { "restart", "orders-to-s3" } },
       faults = { { "POST", "/restart", times = 1, "forward", "fin" } },
-      expect = { seen = { ["POST /restart$"] = 2 }, says = "sent again" } },
+      expect = { seen = { ["POST /restart$"] = 2 }, says = "sending it again" } },
   } },
 
   { row = "N9", what = "half a status line, then closed", on = both, calls = reused, cases = {
