@@ -220,6 +220,8 @@ stage step "build" build build -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werro
 stage tests "checks" timeout -k 10 120 build/kelp tests/checks/sources.lua .
 stage tests "unit tests" unit_tests build
 stage tests "Lua tests" lua_suites build
+stage tests "a provider of the tests" timeout -k 10 120 build/kelp_with_acme --no-journal \
+    tests/providers/lifecycle.lua
 "$quick" && finish
 
 stage tests "simulation" timeout -k 10 600 sh tests/simulation/run.sh build

@@ -132,8 +132,8 @@ static void keep_header(lua_State *L, const struct response *response, int table
     lua_setfield(L, table, field);
 }
 
-/* X-RateLimit-Reset is relative seconds (documented so; elsewhere it may be an epoch); Retry-After is seconds or a date, kept as it came when
- * it is no number. */
+/* X-RateLimit-Reset is relative seconds (documented so; elsewhere it may be an epoch);
+ * Retry-After is seconds or a date, kept as it came when it is no number. */
 static void keep_limits(lua_State *L, const struct response *response, int error)
 {
     keep_header(L, response, error, "Retry-After", "retry_after", true);

@@ -308,7 +308,8 @@ static void check_is_named(lua_State *L, const struct provider *p, int record)
         return;
     }
     if (p->by_id)
-        lua_pushfstring(L, "a connector without %s or %s", source_of(p, "id"), source_of(p, "name"));
+        lua_pushfstring(L, "a connector without %s or %s", source_of(p, "id"),
+                        source_of(p, "name"));
     else
         lua_pushfstring(L, "a connector without %s", source_of(p, "name"));
     fail(L, lua_tostring(L, -1));
