@@ -118,6 +118,7 @@ local EVERY_WRITE = TARGETS .. [[
     same(report.done, 0)
   end
   print "done"
+  return 0
 ]]
 row("writes-without-manifest", { script = EVERY_WRITE, out = { "done" },
   err = { "has no manifest: it may read, and write nothing" } })
