@@ -147,7 +147,7 @@ static bool is_one_of(const char *name, const char *const *list)
  * manifest's. */
 static const char *const harmless[] = {
     "timeout", "connect_timeout", "stall_timeout", "deadline", "backoff", "longest_backoff",
-    "longest_wait", "settle", "attempts", "concurrency", "rate", NULL,
+    "longest_wait", "visibility_delay", "attempts", "concurrency", "rate", NULL,
 };
 
 static bool is_place(const struct provider *p, const char *name)

@@ -690,11 +690,11 @@ static void other_versions_are_refused(void **state)
 {
     struct place *p = *state;
     close_well(create(p));
-    change(p, "PRAGMA user_version = 2");
+    change(p, "PRAGMA user_version = 3");
     assert_int_equal(cannot(p, false), JOURNAL_VERSION);
-    change(p, "PRAGMA user_version = 0");
+    change(p, "PRAGMA user_version = 1"); /* its keys named places by their labels */
     assert_int_equal(cannot(p, false), JOURNAL_VERSION);
-    change(p, "PRAGMA user_version = 1; PRAGMA application_id = 7");
+    change(p, "PRAGMA user_version = 2; PRAGMA application_id = 7");
     assert_int_equal(cannot(p, false), JOURNAL_DAMAGED);
 }
 
