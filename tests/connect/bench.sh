@@ -8,6 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 kelp=$(cd "${1:-$here/../../build}" && pwd)/kelp
 count=${2:-300}
 . "$here/kafka.sh"
+KAFKA_OLD_VERSIONS= # it measures the current one
 
 work=$(mktemp -d)
 trap 'kafka_stop; rm -rf "$work"' EXIT

@@ -1,5 +1,6 @@
-# kafka.sh: a real Apache Kafka on loopback: one broker in KRaft mode and Connect workers of one
-# group, from Maven Central's jars, which are kept between runs. Source it with $here (this folder),
+# kafka.sh: a real Apache Kafka on loopback: one broker in KRaft mode and Connect workers, of one
+# group for each version, from Maven Central's jars, which are kept between runs. The broker is of
+# the version in pom.xml; it still speaks to workers of 2.8. Source it with $here (this folder),
 # $kelp (which asks the kernel for ports) and $work (a folder of this run's own) set.
 # shellcheck shell=sh disable=SC2154
 
@@ -10,6 +11,9 @@ KAFKA_LOG="-Dorg.slf4j.simpleLogger.showDateTime=true
 -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS
 -Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn
 -Dorg.slf4j.simpleLogger.log.org.apache.kafka.connect.runtime.rest.RestServer=info"
+# Older workers that the tests ask too. What they lack: restart with tasks (3.0), stop and offsets
+# (3.5, 3.6), a state in create (3.7).
+KAFKA_OLD_VERSIONS="2.8.2 3.6.2"
 KAFKA_PATIENCE=120 # seconds until what does not come up counts as broken
 
 kafka_processes=
@@ -23,34 +27,52 @@ kafka_why_not() {
     version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
     if [ "${version:-0}" -lt 17 ]; then
         echo "java is of version ${version:-unknown}, and Kafka needs 17"
-    elif [ ! -d "$(kafka_cache)" ] && ! command -v mvn >/dev/null; then
-        echo "Kafka is not in $(kafka_cache), and there is no mvn to fetch it with"
+        return
     fi
+    for release in $(kafka_current) $KAFKA_OLD_VERSIONS; do
+        if [ ! -d "$(kafka_cache "$release")" ] && ! command -v mvn >/dev/null; then
+            echo "Kafka is not in $(kafka_cache "$release"), and there is no mvn to fetch it with"
+            return
+        fi
+    done
 }
 
-# The folder of the jars that this pom.xml names.
+# The version that pom.xml names.
+kafka_current() {
+    sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.xml"
+}
+
+# kafka_cache VERSION: the folder of the jars that this pom.xml names, in that version.
 kafka_cache() {
     key=$(sha256sum <"$here/pom.xml" | cut -c 1-16)
-    echo "${XDG_CACHE_HOME:-$HOME/.cache}/kelp-tests/kafka-$key"
+    echo "${XDG_CACHE_HOME:-$HOME/.cache}/kelp-tests/kafka-$key-$1"
 }
 
-# Fetches the jars unless they are there. The folder appears when it is complete, so a run that was
-# cut short leaves none that misses some.
+# Fetches the jars of all versions unless they are there.
 kafka_fetch() {
-    kafka_jars=$(kafka_cache)
-    [ ! -d "$kafka_jars" ] || return 0
-    mkdir -p "$(dirname "$kafka_jars")" || return
-    echo "fetching Kafka from Maven Central into $kafka_jars" >&2
-    # Maven's own plugins are needed this once only.
-    new=$kafka_jars.$$
-    mvn -B -q -f "$here/pom.xml" -Dmaven.repo.local="$work/maven" -DincludeScope=runtime \
+    for release in $(kafka_current) $KAFKA_OLD_VERSIONS; do
+        kafka_fetch_version "$release" || return
+    done
+    rm -rf "$work/maven" # Maven's own plugins are needed this once only
+}
+
+# The folder appears when it is complete, so a run that was cut short leaves none that misses some.
+# The old versions bring a second binding of slf4j, which would be taken instead of ours.
+kafka_fetch_version() { # VERSION
+    jars=$(kafka_cache "$1")
+    [ ! -d "$jars" ] || return 0
+    mkdir -p "$(dirname "$jars")" || return
+    echo "fetching Kafka $1 from Maven Central into $jars" >&2
+    new=$jars.$$
+    mvn -B -q -f "$here/pom.xml" -Dkafka.version="$1" -Dmaven.repo.local="$work/maven" \
+        -DincludeScope=runtime -DexcludeArtifactIds=slf4j-log4j12,slf4j-reload4j \
         -DoutputDirectory="$new" \
         org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
         >"$work/maven.log" 2>&1 &&
-        mv "$new" "$kafka_jars"
+        mv "$new" "$jars"
     code=$?
-    rm -rf "$new" "$work/maven"
-    [ -d "$kafka_jars" ] || return $((code == 0 ? 1 : code)) # or another run was quicker
+    rm -rf "$new"
+    [ -d "$jars" ] || return $((code == 0 ? 1 : code)) # or another run was quicker
 }
 
 # free_port: one that the kernel has just given and taken back.
@@ -76,12 +98,12 @@ wait_until() {
 bound=
 ! command -v setpriv >/dev/null || bound="setpriv --pdeathsig KILL"
 
-# start_java LOG MAIN-CLASS ARGUMENT…: sets `process`.
+# start_java VERSION LOG MAIN-CLASS ARGUMENT…: with the jars of that version; sets `process`.
 start_java() {
-    log=$1
-    shift
+    jars=$(kafka_cache "$1") log=$2
+    shift 2
     # shellcheck disable=SC2086
-    $bound java $KAFKA_JAVA $KAFKA_LOG -cp "$kafka_jars/*" "$@" </dev/null >"$log" 2>&1 &
+    $bound java $KAFKA_JAVA $KAFKA_LOG -cp "$jars/*" "$@" </dev/null >"$log" 2>&1 &
     process=$!
     kafka_processes="$kafka_processes $process"
 }
@@ -117,15 +139,16 @@ END_OF_CONFIG
 # Starts the broker, and sets kafka_broker (its process) and kafka_address. Its own port is the
 # kernel's; the controller's has to be known before, and somebody may be quicker to take it.
 kafka_start_broker() {
+    release=$(kafka_current)
     for try in 1 2 3 4 5; do
         rm -rf "$work/data"
         controller=$(free_port)
         kafka_broker_config "$controller" >"$work/broker.properties"
         # 16 bytes in base64url; an id must not look like an option.
         id=A$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 2-22)
-        run_java "$work/format.log" kafka.tools.StorageTool format --standalone \
+        run_java "$release" "$work/format.log" kafka.tools.StorageTool format --standalone \
             -t "$id" -c "$work/broker.properties" || return
-        start_java "$work/broker.log" kafka.Kafka "$work/broker.properties"
+        start_java "$release" "$work/broker.log" kafka.Kafka "$work/broker.properties"
         kafka_broker=$process
         wait_until "$process" grep -q "Kafka Server started" "$work/broker.log" && break
         grep -q "Address already in use" "$work/broker.log" && [ $try -lt 5 ] || return 1
@@ -137,18 +160,18 @@ kafka_start_broker() {
 
 # offset.flush.interval.ms: how soon what a sink has read is committed. The client's session is
 # short, so that a killed worker is missed soon, and so is the time that its work waits for it.
-kafka_worker_config() {
+kafka_worker_config() { # VERSION
     cat <<END_OF_CONFIG
 bootstrap.servers=$kafka_address
-group.id=connect
+group.id=connect-$1
 key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.storage.StringConverter
-offset.storage.topic=connect-offsets
+offset.storage.topic=connect-offsets-$1
 offset.storage.partitions=1
 offset.storage.replication.factor=1
-config.storage.topic=connect-configs
+config.storage.topic=connect-configs-$1
 config.storage.replication.factor=1
-status.storage.topic=connect-status
+status.storage.topic=connect-status-$1
 status.storage.partitions=1
 status.storage.replication.factor=1
 offset.flush.interval.ms=500
@@ -167,19 +190,34 @@ worker_url() { # LOG
     sed -n 's|.*advertising URL \(http://[^ ]*[0-9]\)/.*|\1|p' "$1" 2>/dev/null | head -n 1
 }
 
-# Healthy: it has joined the group and read the whole config topic.
-worker_is_ready() { # LOG
-    url=$(worker_url "$1")
-    [ -n "$url" ] && curl -q -sf -m 10 --noproxy '*' -o "$work/health" "$url/health"
+# It has joined the group and read the whole config topic. Workers before 3.9 have no /health, and
+# list nothing before that; the new ones list earlier.
+worker_is_ready() { # VERSION LOG
+    url=$(worker_url "$2")
+    path=health
+    case $1 in 2.* | 3.[0-8].*) path=connectors ;; esac
+    [ -n "$url" ] && curl -q -sf -m 10 --noproxy '*' -o "$work/health" "$url/$path"
 }
 
-# kafka_start_worker NAME: sets worker_process and worker_address.
-kafka_start_worker() {
-    kafka_worker_config >"$work/$1.properties"
-    start_java "$work/$1.log" org.apache.kafka.connect.cli.ConnectDistributed "$work/$1.properties"
+# kafka_launch_worker NAME [VERSION]: starts one and does not wait for it; sets worker_process.
+kafka_launch_worker() {
+    release=${2:-$(kafka_current)}
+    kafka_worker_config "$release" >"$work/$1.properties"
+    start_java "$release" "$work/$1.log" org.apache.kafka.connect.cli.ConnectDistributed \
+        "$work/$1.properties"
     worker_process=$process
-    wait_until "$process" worker_is_ready "$work/$1.log" || return
+}
+
+# kafka_await_worker NAME PROCESS [VERSION]: sets worker_address.
+kafka_await_worker() {
+    wait_until "$2" worker_is_ready "${3:-$(kafka_current)}" "$work/$1.log" || return
     worker_address=$(worker_url "$work/$1.log")
+}
+
+# kafka_start_worker NAME [VERSION]: sets worker_process and worker_address.
+kafka_start_worker() {
+    kafka_launch_worker "$@"
+    kafka_await_worker "$1" "$worker_process" ${2:+"$2"}
 }
 
 # Ends what was started here, and nothing else. Nobody reads the data again, so there is nothing to
