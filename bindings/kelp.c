@@ -46,7 +46,7 @@ static int now(lua_State *L)
 }
 
 /* raw.reserve(more): see engine_reserve. */
-static int widen(lua_State *L)
+static int reserve(lua_State *L)
 {
     int more = (int)luaL_checkinteger(L, 1);
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
@@ -149,7 +149,7 @@ static void push_raw(lua_State *L)
         {"exchange", call_exchange},
         {"backoff", call_backoff},
         {"limiter_state", call_limiter_state},
-        {"reserve", widen},
+        {"reserve", reserve},
         {"check_name", call_check_name},
         {"normalise", config_normalise_call},
         {"changes", config_changes_call},

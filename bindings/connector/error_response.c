@@ -132,7 +132,7 @@ static void keep_header(lua_State *L, const struct response *response, int table
     lua_setfield(L, table, field);
 }
 
-/* X-RateLimit-Reset is relative seconds (documented so; elsewhere it may be an epoch);
+/* X-RateLimit-Reset is relative seconds (documented so; other servers send an epoch);
  * Retry-After is seconds or a date, kept as it came when it is no number. */
 static void keep_limits(lua_State *L, const struct response *response, int error)
 {
@@ -204,7 +204,7 @@ static const char *default_message(long status)
     default:
         return status >= 500 ? "the provider failed"
                : status >= 400 ? "the provider refused the request"
-               : status >= 300 ? "the provider redirects elsewhere, which is never followed"
+               : status >= 300 ? "the provider redirects to another address, which is never followed"
                                : "not a final answer";
     }
 }

@@ -429,7 +429,7 @@ static void make_label(lua_State *L, struct target *t, int anchors)
 }
 
 /* Targets of one credential share its pace; a token is told apart by a hash, so
- * that the name of the lane is no secret. */
+ * that the name of the queue is no secret. */
 static void find_queue(lua_State *L, struct target *t)
 {
     if (t->http.authentication == AUTH_BEARER) {

@@ -113,7 +113,7 @@ static int pick_run(const char *folder, const char *wanted, struct buffer *found
 }
 
 /* True for a file in the folder of this user's runs: others may have written what
- * lies elsewhere. */
+ * lies in other folders. */
 static bool is_own(const char *path)
 {
     struct buffer folder;
@@ -190,7 +190,7 @@ static char *copy(lua_State *L, const char *text)
 static void refuse_script(lua_State *L, const struct journal_run *run, const char *script)
 {
     error_push(L, ERROR_JOURNAL,
-               "%s is not what run %s was made with%s%s. Go on with that script, or say "
+               "%s is not what run %s was made with%s%s. Resume with that script, or say "
                "--accept-script-change: what is done stays done, what is asked for anew is sent",
                script != NULL ? script : "the script", run->id, run->script != NULL ? ": " : "",
                run->script != NULL ? run->script : "");
@@ -263,7 +263,7 @@ void session_push_words(lua_State *L, struct session *jn)
     const struct journal_run *run = journal_run(writes_journal(L));
     int top = lua_gettop(L);
     if (!jn->own) {
-        error_push(L, ERROR_JOURNAL, "a journal from elsewhere does not choose what is run; name "
+        error_push(L, ERROR_JOURNAL, "a journal outside the state folder does not choose what is run; name "
                                      "the script: kelp --resume %s SCRIPT [args]",
                    jn->options->resume);
         lua_error(L);
@@ -290,7 +290,7 @@ void session_push_words(lua_State *L, struct session *jn)
     lua_settop(L, top + 1);
 }
 
-/* A script that was not trusted then is not now, because it is gone on with. */
+/* A script that was not trusted then is not trusted now, because its run is resumed. */
 static void stay_restricted(lua_State *L, const struct session *jn)
 {
     int top = lua_gettop(L);
@@ -299,7 +299,7 @@ static void stay_restricted(lua_State *L, const struct session *jn)
         return;
     json_decode(L, run->arguments, strlen(run->arguments));
     if (lua_istable(L, -1) && lua_getfield(L, -1, "restricted") == LUA_TBOOLEAN) {
-        error_push(L, ERROR_JOURNAL, "run %s was that of a restricted script; go on with it by "
+        error_push(L, ERROR_JOURNAL, "run %s was that of a restricted script; resume it with "
                                      "kelp --restricted [--manifest FILE] --resume %s", run->id,
                    run->id);
         lua_error(L);
@@ -398,15 +398,15 @@ static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], b
     if (text.size == 0)
         buffer_add_text(&text, "nothing done");
     if (complete)
-        log_line(LOG_INFO, "run %s: %s; it can be taken back with: kelp undo %s", id,
+        log_line(LOG_INFO, "run %s: %s; to undo it: kelp undo %s", id,
                  buffer_text(&text), id);
     else
-        log_line(LOG_NOTICE, "run %s: %s; go on with: kelp --resume %s", id, buffer_text(&text),
+        log_line(LOG_NOTICE, "run %s: %s; to resume it: kelp --resume %s", id, buffer_text(&text),
                  id);
     buffer_free(&text);
 }
 
-/* Leaves the run's own state, unless it has been taken back. */
+/* Leaves the run's own state, unless it has been undone. */
 static bool finish(struct journal *j, const struct session *jn, size_t undone, int code,
                    bool complete)
 {
@@ -419,7 +419,7 @@ static bool finish(struct journal *j, const struct session *jn, size_t undone, i
     return journal_finish(j, JOURNAL_REVERTED);
 }
 
-static const char when_mended[] = "what the journal holds is good; when that is mended, go on "
+static const char when_mended[] = "what the journal holds is good; when that is mended, resume it "
                                   "with: kelp --resume %s";
 
 /* Says why the journal could not be written to its end. */

@@ -1,4 +1,4 @@
-/* journaling: which journal a run is recorded in, what it says there of the run,
+/* session: which journal a run is recorded in, what it says there of the run,
  * and how the run ends. What is recorded of each write is bindings/lua/run. */
 #ifndef KELP_SESSION_SESSION_H
 #define KELP_SESSION_SESSION_H
@@ -41,7 +41,7 @@ void session_free(struct session *jn);
 /* What the run will be known by, before its chunk is run: the script's or the
  * command's name, and the bytes of its code (NULL: they are not known, and cannot be
  * compared). With --resume: raises unless they are those of the run that is
- * gone on with. [-0, +0, e] */
+ * resumed. [-0, +0, e] */
 void session_describe(lua_State *L, struct session *jn, const char *script,
                          const char *code, size_t size);
 

@@ -26,7 +26,7 @@ struct run {
     struct engine *engine;
     const struct writes_settings *settings;
     struct journal *journal; /* NULL: none, or none yet */
-    bool earlier;            /* it is an earlier run's, which this one goes on with */
+    bool earlier;            /* it is an earlier run's, which this one resumes */
     /* Scratch, kept for reuse. */
     struct buffer request, value;
     /* Of the changes that `request` is the text of, if it is that of any (0: not). */

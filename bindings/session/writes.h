@@ -56,7 +56,7 @@ void writes_open(lua_State *L, struct engine *e, const struct writes_settings *s
 /* The functions above, for kelp.raw. */
 extern const luaL_Reg writes_functions[];
 
-/* Goes on with an earlier run, or records in this journal from now on; it is the
+/* Resumes an earlier run, or records in this journal from now on; it is the
  * run's, for writes_detach_journal to return. [-0, +0, m] */
 void writes_use_journal(lua_State *L, struct journal *j, bool earlier);
 

@@ -35,7 +35,7 @@ static uint64_t system_random(struct clock *c)
     /* Reads of up to 256 bytes are never short. */
     while (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits) {
         if (errno != EINTR) {
-            /* Going on with guessable numbers is worse than ending. */
+            /* Guessable numbers are worse than an end. */
             perror("kelp: getrandom");
             abort();
         }

@@ -5,9 +5,9 @@
 /* The numbers were found by trial on a simulated server (tests/unit/test_limiter.c). */
 static const double search_first = 0.3, search_again = 1; /* seconds for a doubling… */
 static const double search_lags = 4;     /* … and more for a far server */
-static const double climb = 1.9;         /* seconds to rise by the doubt, at a doubt of 1… */
+static const double climb = 1.9;         /* seconds to rise by the uncertainty, at an uncertainty of 1… */
 static const double climb_requests = 10; /* … but never in fewer requests than these */
-static const double least_doubt = 0.015, most_doubt = 0.2;
+static const double least_uncertainty = 0.015, most_uncertainty = 0.2;
 static const double least_rate = 1.0 / 60; /* less than that is no rate, but a failure */
 static const double least_span = 0.1;    /* seconds over which a rate means something */
 
@@ -92,12 +92,12 @@ static double rate_for(const struct limiter_estimate *g, struct rate_point refus
 }
 
 /* How far off the rate may be that was found over `span` seconds. */
-static double doubt_of(const struct limiter_estimate *g, struct rate_point refused, double span,
+static double uncertainty_of(const struct limiter_estimate *g, struct rate_point refused, double span,
                        double most)
 {
     /* The bucket may have been full for most of that time. */
     if (g->depth <= 0 && span >= refused.at - g->refused_at)
-        return most_doubt;
+        return most_uncertainty;
     double count = 0.6; /* requests */
     if (g->first.size > 0 && g->first_refused.at - g->first.point[0].at >= 1)
         count += 0.25 * most;
@@ -128,13 +128,13 @@ static void solve(struct limiter_estimate *g, struct rate_point refused)
         g->doubling = search_again;
         return;
     }
-    double before = g->state == GUESS_HOLD ? g->value : 0, doubt_before = g->is_ambiguous;
+    double before = g->state == GUESS_HOLD ? g->value : 0, uncertainty_before = g->uncertainty;
     g->state = GUESS_HOLD;
     g->value = fmax(low, least);
     double most = depth(g, g->value);
-    g->is_ambiguous = fmax(doubt_of(g, refused, span, most), vague ? 0.1 : 0);
-    if (fabs(g->value - before) < doubt_before / 2 * before)
-        g->is_ambiguous = fmin(g->is_ambiguous, doubt_before / 2); /* found a second time */
+    g->uncertainty = fmax(uncertainty_of(g, refused, span, most), vague ? 0.1 : 0);
+    if (fabs(g->value - before) < uncertainty_before / 2 * before)
+        g->uncertainty = fmin(g->uncertainty, uncertainty_before / 2); /* found a second time */
     if (span >= 1 && g->value > least && g->value * span > 3 * most)
         g->depth = most;
 }
@@ -169,7 +169,7 @@ void estimate_refused(struct limiter_estimate *g, struct rate_point seen, struct
     g->record.stride = 1;
     g->tail = (struct rate_tail){ .after = seen.number, .last = now.number,
                                   .span = now.at - seen.at };
-    g->settled = false;
+    g->concluded = false;
 }
 
 /* --- what follows from the responses after it --- */
@@ -191,22 +191,22 @@ static void heed_tail(struct limiter_estimate *g)
     if (t->responded < 6 || t->responded != t->last - t->after || t->taken < 3 ||
         t->span < least_span / 4)
         return;
-    double taken = (double)t->taken, found = taken / t->span, is_ambiguous = 0.4 / taken;
-    if (g->state == GUESS_HOLD && fabs(g->value / found - 1) <= is_ambiguous)
+    double taken = (double)t->taken, found = taken / t->span, uncertainty = 0.4 / taken;
+    if (g->state == GUESS_HOLD && fabs(g->value / found - 1) <= uncertainty)
         return;
     g->state = GUESS_HOLD;
     g->value = found;
-    g->is_ambiguous = is_ambiguous;
+    g->uncertainty = uncertainty;
 }
 
-bool estimate_settle(struct limiter_estimate *g, double now, double *credit)
+bool estimate_conclude(struct limiter_estimate *g, double now, double *credit)
 {
-    if (g->state == GUESS_NONE || g->settled || now < g->from)
+    if (g->state == GUESS_NONE || g->concluded || now < g->from)
         return false;
-    g->settled = true;
+    g->concluded = true;
     g->from = now;
     heed_tail(g);
-    g->is_ambiguous = fmin(fmax(g->is_ambiguous, least_doubt), most_doubt);
+    g->uncertainty = fmin(fmax(g->uncertainty, least_uncertainty), most_uncertainty);
     *credit = fmax(1, 0.55 * fmin(g->value * (now - g->refused_at), g->depth));
     return true;
 }
@@ -218,7 +218,7 @@ double estimate_rate(const struct limiter_estimate *g, double now, double lag)
         return INFINITY;
     if (g->state == GUESS_SEARCH)
         return fmax(g->value, least_rate) * exp2(fmin(time / (g->doubling + search_lags * lag), 40));
-    double x = time * sqrt(g->is_ambiguous) / fmax(climb, climb_requests / g->value);
+    double x = time * sqrt(g->uncertainty) / fmax(climb, climb_requests / g->value);
     double late = fmax(x - 2, 0);
-    return fmax(g->value, least_rate) * (1 + g->is_ambiguous * (x - 0.5 + 8 * late * late * late));
+    return fmax(g->value, least_rate) * (1 + g->uncertainty * (x - 0.5 + 8 * late * late * late));
 }

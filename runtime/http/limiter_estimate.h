@@ -33,9 +33,9 @@ struct limiter_estimate {
     double refused_at;      /* the last refusal, on the axis of starts */
     double from;            /* when sending began again */
     struct rate_tail tail;
-    bool settled;           /* what the tail shows is in `value` */
+    bool concluded;           /* what the tail shows is in `value` */
     double value;           /* requests a second */
-    double is_ambiguous;           /* of it, relative: how far around it the rate creeps */
+    double uncertainty;           /* of it, relative: how far around it the rate creeps */
     double doubling;        /* seconds in which it doubles, while searching */
     double depth;           /* of the server's bucket; 0: not known yet */
 };
@@ -52,7 +52,7 @@ void estimate_responded(struct limiter_estimate *g, uint64_t number, bool refuse
 
 /* Sending begins again, if that is not known yet. True once: the server can be
  * expected to take `credit` requests at once. */
-bool estimate_settle(struct limiter_estimate *g, double now, double *credit);
+bool estimate_conclude(struct limiter_estimate *g, double now, double *credit);
 
 /* Requests a second; infinite: nothing is known. `lag`: seconds that responses take. */
 double estimate_rate(const struct limiter_estimate *g, double now, double lag);

@@ -52,7 +52,7 @@ double rate_ask(struct rate *r, double now, double slots)
     headers_turn(&r->headers, point_of(r, now));
     if (r->sent > 0)
         headers_rest(&r->headers, point_of(r, now), now - r->started[r->sent % RATE_STARTS]);
-    if (estimate_settle(&r->estimate, now, &credit))
+    if (estimate_conclude(&r->estimate, now, &credit))
         r->credit = r->fixed > 0 ? fmin(credit, r->burst) : credit;
     double rate = rate_now(r, now);
     if (!isfinite(rate) && r->lag > 0)

@@ -322,7 +322,7 @@ static void session(struct repl *r)
         if (r->cleared) {
             start_statement(r);
         } else if (line == NULL && size < 0 && errno == EINTR) {
-            end_line(r); /* a signal from elsewhere */
+            end_line(r); /* another process sent a signal */
             start_statement(r);
         } else if (line == NULL || size <= 0) {
             end_line(r);

@@ -80,7 +80,7 @@ local function ends_the_run(failure)
 end
 
 -- Until the result is closed: so many more requests may be under way.
-local function widen(number)
+local function reserve(number)
   local undo = setmetatable({}, { __close = function() raw.reserve(-number) end })
   raw.reserve(number)
   return undo
@@ -128,7 +128,7 @@ local function run(name, items, fn, options, keep)
   local _ <close> = options.progress ~= false and progress.start(result, total, function()
     return in_flight
   end) or nil
-  local _ <close> = named and widen(limit) or nil
+  local _ <close> = named and reserve(limit) or nil
   for i = 1, limit do workers[i] = raw.spawn(work) end
   for _, worker in ipairs(workers) do
     local ok, failure = raw.join(worker)

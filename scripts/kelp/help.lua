@@ -13,7 +13,7 @@ local more = {
     'c:update { ["flush.size"] = 5000, ["old.key"] = kelp.null }    kelp.null removes a key',
     "opts: key, keep_masked" },
   restart = { 'opts: tasks ("all", "failed" or a number), key, at_most_once' },
-  wait = { "opts: state, and in seconds timeout, grace, poll, settle" },
+  wait = { "opts: state, and in seconds timeout, grace, poll, visibility_delay" },
 }
 
 -- Each topic is { how it is called, what it does in a line, more lines … }.

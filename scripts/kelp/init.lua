@@ -19,7 +19,7 @@ local kelp = {
   each = bulk.each,
   map = bulk.map,
   async = bulk.async,
-  --- once(label, fn): what fn returned the first time, also when the run is gone on with.
+  --- once(label, fn): what fn returned the first time, also in a resumed run.
   once = require "kelp.once",
   --- Waits without holding up other tasks.
   sleep = raw.sleep,

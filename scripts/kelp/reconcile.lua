@@ -37,9 +37,9 @@ local function is_cancelled(failure)
   return raw.is_error(failure) and (failure.kind == "cancelled" or failure.cause == "cancelled")
 end
 
--- Raises it. Without another kind it is settled: it was seen that the write was not carried out.
+-- Raises it. Without another kind it is known: it was seen that the write was not carried out.
 local function give_up(failure, kind, message)
-  failure.settled = not kind or nil
+  failure.not_applied = not kind or nil
   if kind then
     if failure.kind ~= kind then failure.cause = failure.cause or failure.kind end
     failure.kind = kind
@@ -163,7 +163,7 @@ local function refuse_other(w, found)
       .. "since, or somebody else's"
     or "a connector of that name exists with another config, made by somebody else meanwhile",
     { target = w.target.label, provider = w.target.provider, verb = "create", connector = w.name,
-      sent = "maybe", attempts = w.used and w.used.sends or 0, id = found.id, settled = not w.ambiguous or nil }), 0)
+      sent = "maybe", attempts = w.used and w.used.sends or 0, id = found.id, not_applied = not w.ambiguous or nil }), 0)
 end
 
 -- After a create that is ambiguous, or that was refused after one: the connector that it made, or

@@ -65,7 +65,7 @@ function undo_steps.connector_of(op)
   return op.place .. "\n" .. op.connector
 end
 
--- The secret that the run itself named for that key of the connector. A journal from elsewhere does
+-- The secret that the run itself named for that key of the connector. A journal outside the state folder does
 -- not choose which of this user's secrets are read.
 local function named_secret(op, key, context)
   if not context.own then return nil end

@@ -23,8 +23,8 @@ local reachable = { running = true, paused = true, failed = true, stopped = true
 
 local function wait_options(shared, options)
   options = shared.check_options("wait", options,
-    { state = true, timeout = true, grace = true, poll = true, settle = true })
-  local result = { state = "running", timeout = 300, grace = 15, poll = 1, settle = 10 }
+    { state = true, timeout = true, grace = true, poll = true, visibility_delay = true })
+  local result = { state = "running", timeout = 300, grace = 15, poll = 1, visibility_delay = 10 }
   for key, value in pairs(options) do
     if key == "state" then
       if not reachable[value] then
@@ -61,7 +61,7 @@ local function wait_for(shared, target, connector, options)
   while true do
     local ok, c = pcall(shared.exchange, target, "status", at, name)
     local now = raw.now()
-    if not ok and shared.is_unassigned(target, c) and now - start >= options.settle then
+    if not ok and shared.is_unassigned(target, c) and now - start >= options.visibility_delay then
       ok, c = pcall(shared.get, target, name)
     end
     if ok then
@@ -69,7 +69,7 @@ local function wait_for(shared, target, connector, options)
       local state = health(c)
       -- A worker shows a connector as running before it has made its tasks.
       local early = state == "running" and target.can.assigns_later
-        and #(c.tasks or {}) == 0 and now - start < options.settle
+        and #(c.tasks or {}) == 0 and now - start < options.visibility_delay
       if state == options.state and not early then
         c.state = state
         return c
@@ -79,7 +79,7 @@ local function wait_for(shared, target, connector, options)
         if now - failed_since >= options.grace then
           if is_rejected(target, c) then
             wait_failed(target, name, c, options, "invalid",
-              "its last update was rejected, and it goes on with the config before that")
+              "its last update was rejected, and it keeps the config before that")
           end
           wait_failed(target, name, c, options, "conflict",
             "it failed while waited for to be %s")
@@ -87,7 +87,7 @@ local function wait_for(shared, target, connector, options)
       else
         failed_since = nil
       end
-    elseif not (raw.is_error(c) and c.kind == "not_found" and now - start < options.settle) then
+    elseif not (raw.is_error(c) and c.kind == "not_found" and now - start < options.visibility_delay) then
       -- A connector that was just created may not be visible for a moment.
       error(c, 0)
     end

@@ -98,7 +98,7 @@ end
 -- What is known of a write that has failed.
 local function state_of(w, failure)
   if not w.ambiguous and raw.journal_sent(w.op) == 0 then return "refused" end
-  if raw.is_error(failure) and failure.settled then return "refused" end
+  if raw.is_error(failure) and failure.not_applied then return "refused" end
   if not raw.is_error(failure) or failure.kind == "unknown_outcome" or failure.sent == "maybe"
       or failure.is_ambiguous then
     return "unknown"

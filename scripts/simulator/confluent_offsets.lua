@@ -32,7 +32,7 @@ local function list_text(w, list)
 end
 
 -- Applies what was asked for once its time has come.
-local function settle(w, c)
+local function advance(w, c)
   local job = c.offset_job
   if not job or job.applied or w.now < job.due then return end
   job.applied = w:wall()
@@ -54,7 +54,7 @@ local function settle(w, c)
 end
 
 function offsets.get(w, speaker, _, _, c)
-  settle(w, c)
+  advance(w, c)
   return speaker.reply(w, 200, format(
     '{"id":"%s","name":%s,"offsets":%s,"metadata":{"observed_at":"%s"}}', c.id,
     w.write.quote(c.name), list_text(w, c.offsets), text.date(w:wall())))
@@ -66,7 +66,7 @@ local function request_text(w, c, job)
 end
 
 function offsets.request(w, speaker, place, request, c)
-  settle(w, c)
+  advance(w, c)
   local body = w:decode_object(request.body)
   if not body then return speaker.fail(w, "malformed", "Bad Request: malformed JSON") end
   if body.type ~= "PATCH" and body.type ~= "DELETE" then
@@ -91,7 +91,7 @@ function offsets.request(w, speaker, place, request, c)
 end
 
 function offsets.status(w, speaker, _, _, c)
-  settle(w, c)
+  advance(w, c)
   local job = c.offset_job
   if not job then return speaker.fail(w, "not_found") end
   return speaker.reply(w, 200, format(

@@ -32,7 +32,7 @@ end
 
 function rest.find(w, place, name)
   local c = place.connectors[name]
-  if c then lifecycle.settle(w, c) end
+  if c then lifecycle.advance(w, c) end
   return c
 end
 

@@ -69,7 +69,7 @@ local function started(c)
 end
 
 -- Brings the connector up to the world's time. Every access to one comes after this.
-function lifecycle.settle(w, c)
+function lifecycle.advance(w, c)
   local due = c.due
   if not due or w.now < due then return end
   local pending = c.pending

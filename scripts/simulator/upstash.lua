@@ -175,7 +175,7 @@ end
 -- A pending connector with an invalid config has failed once it is looked at again after its time.
 local function current(w, c)
   if c.due and c.pending == "start" and w.now >= c.due then judge(w, c) end
-  lifecycle.settle(w, c)
+  lifecycle.advance(w, c)
   return c
 end
 

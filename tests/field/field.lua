@@ -16,7 +16,7 @@ Field.UPSTASH_CLUSTER = support.upstash_cluster
 Field.MASK = ("*"):rep(16)
 
 -- Every row: no real time in it that a row does not ask for.
-Field.QUICK = "settle = 0.05, backoff = 0.01, longest_backoff = 0.05"
+Field.QUICK = "visibility_delay = 0.05, backoff = 0.01, longest_backoff = 0.05"
 
 function Field.new()
   return setmetatable({ complaints = {}, started = {}, said = {}, state = support.path "state" }, Field)

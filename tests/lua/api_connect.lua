@@ -343,13 +343,13 @@ function TestConnect:test_a_new_connector_runs_when_it_has_its_tasks()
   -- It may take longer than a connector takes to show.
   local none = refusal(404, "No status found for connector a")
   server = support.scripted { none, reply(200, info "a"), none, status(running) }
-  lu.assertEquals(server:connect_target():wait("a", { poll = 0.01, settle = 0 }).state, "running")
+  lu.assertEquals(server:connect_target():wait("a", { poll = 0.01, visibility_delay = 0 }).state, "running")
   server = support.scripted { none, refusal(404, "Connector a not found") }
   target = server:connect_target()
-  support.raises("not_found", target.wait, target, "a", { poll = 0.01, settle = 0 })
+  support.raises("not_found", target.wait, target, "a", { poll = 0.01, visibility_delay = 0 })
   -- One that never has any is running all the same.
   server = support.scripted { status() }
-  lu.assertEquals(server:connect_target():wait("a", { poll = 0.01, settle = 0 }).state, "running")
+  lu.assertEquals(server:connect_target():wait("a", { poll = 0.01, visibility_delay = 0 }).state, "running")
 end
 
 function TestConnect:test_what_it_does_not_offer()

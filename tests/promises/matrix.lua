@@ -21,7 +21,7 @@ local function has_changes(world)
   return config["tasks.max"] == "2" and config.note == "added"
 end
 
-local WAIT = "{ timeout = 10, poll = 0.01, settle = 0.05, grace = 0.05 }"
+local WAIT = "{ timeout = 10, poll = 0.01, visibility_delay = 0.05, grace = 0.05 }"
 local CHANGES = '["tasks.max"] = "2", note = "added"'
 
 -- writes: it does; state: the subject's at first ("running"); call: the text of a script by

@@ -149,7 +149,7 @@ function providers.targets_file(p, at)
     lines[#lines + 1] = value == credential and ("%s = env %q"):format(key, "PROMISES_CREDENTIAL")
       or ("%s = %q"):format(key, value)
   end
-  for key, value in pairs { settle = 0.05, backoff = 0.01, longest_backoff = 0.05, timeout = 20 } do
+  for key, value in pairs { visibility_delay = 0.05, backoff = 0.01, longest_backoff = 0.05, timeout = 20 } do
     lines[#lines + 1] = ("%s = %g"):format(key, value)
   end
   return "return { subject = { " .. table.concat(lines, ", ") .. " } }\n"

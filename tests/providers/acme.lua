@@ -86,7 +86,7 @@ local function list(w, request, organization, project)
   local first = math.tointeger(tonumber(text.query_values(request.query, "page_token")[1] or 1))
   local parts = {}
   for i = first, math.min(first + PAGE - 1, #place.list) do
-    lifecycle.settle(w, place.list[i])
+    lifecycle.advance(w, place.list[i])
     parts[#parts + 1] = pipeline_text(w, place, place.list[i])
   end
   local after = first + PAGE <= #place.list and format('"%d"', first + PAGE) or "null"
@@ -107,7 +107,7 @@ local function create(w, request, organization, project)
                                created = w:wall() })
   place.list[#place.list + 1] = c
   w:effect("acme", place, "create", c, nil, summary(w, c))
-  lifecycle.settle(w, c)
+  lifecycle.advance(w, c)
   return reply(201, pipeline_text(w, place, c))
 end
 
@@ -116,7 +116,7 @@ local function on_existing(handler)
     for _, place in pairs(w.places.acme) do
       for i, c in ipairs(place.list) do
         if c.id == id then
-          lifecycle.settle(w, c)
+          lifecycle.advance(w, c)
           return handler(w, place, c, request, i)
         end
       end
@@ -182,7 +182,7 @@ end
 
 function acme.find(w, place, name)
   local c = find_by_name(place, name)
-  if c then lifecycle.settle(w, c) end
+  if c then lifecycle.advance(w, c) end
   return c, 1
 end
 
@@ -201,7 +201,7 @@ end
 function acme.save_place(w, place)
   local parts = {}
   for i, c in ipairs(place.list) do
-    lifecycle.settle(w, c)
+    lifecycle.advance(w, c)
     local transition = lifecycle.save(w, c)
     parts[i] = format('\n{"id":"%s","name":%s,"state":"%s"%s%s,"config":%s}', c.id,
       w.write.quote(c.name), c.phase, c.trace and ',"trace":' .. w.write.quote(c.trace) or "",

@@ -14,7 +14,7 @@ local places = { organization = "shop", project = "orders", region = "north" }
 local TOKEN <const> = "not-a-real-acme-token"
 
 local function target_of(sim, changes)
-  local options = { base_url = sim.acme, token = TOKEN, settle = 0.05 }
+  local options = { base_url = sim.acme, token = TOKEN, visibility_delay = 0.05 }
   for key, value in pairs(places) do options[key] = value end
   for key, value in pairs(changes or {}) do options[key] = value end
   return kelp.acme(options)

@@ -18,7 +18,7 @@ for i, n in ipairs(names(5)) do
   target:create(n, config)
   if how == "fail" and i == 3 then %s end
 end]]):format(what))
-    s:ended(s:kelp { s.path }, 1, says, "3 done; go on with: kelp %-%-resume")
+    s:ended(s:kelp { s.path }, 1, says, "3 done; to resume it: kelp %-%-resume")
     s:made(s.names(3))
     s:ended(s:resume(), 1)
     s:made(s.names(3), "resumed as it was")
@@ -148,7 +148,7 @@ target:create("n-02", config)]])
     end
     local r = beside:wait()
     if times == 1 or r.how == "exit" then
-      s:ended(r, 130, "go on with: kelp %-%-resume")
+      s:ended(r, 130, "to resume it: kelp %-%-resume")
     else
       s.check(r.how == "signal" and r.code == 2, "ended by %s %d", r.how, r.code)
     end
@@ -166,7 +166,7 @@ local function memory_bomb(name, what)
 if how == "bomb" then ]] .. what .. [[ end
 target:create("n-02", config)]])
     s:ended(s:kelp({ "--memory-limit", "64", s.path }, { plain = true }), 1, "not enough memory",
-      "go on with: kelp %-%-resume")
+      "to resume it: kelp %-%-resume")
     s:made(s.names(1))
     switch(s, "go on")
     s:ended(s:resume(), 0)
@@ -186,7 +186,7 @@ for _, n in ipairs(names(30)) do
 end
 for _, t in ipairs(tasks) do t:await() end]], "concurrency = 30")
   local r = s:kelp { s.path }
-  s:ended(r, 1, "on purpose", "go on with: kelp %-%-resume")
+  s:ended(r, 1, "on purpose", "to resume it: kelp %-%-resume")
   local _, _, counts = s:journal()
   s.check(counts.intent == 0 and counts.unknown == 0, "%d were forgotten",
     counts.intent + counts.unknown)
