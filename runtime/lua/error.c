@@ -64,7 +64,7 @@ static bool add_field(lua_State *L, luaL_Buffer *b, const char *field, const cha
     return present;
 }
 
-/* "create orders on acme env-1/cluster-2: exists: Connector … already exists
+/* "create orders on acme eu/orders: exists: Connector … already exists
  * (HTTP 409, code 40901, request 8f3e)". */
 static int error_tostring(lua_State *L)
 {
