@@ -228,6 +228,7 @@ stage tests "simulation" timeout -k 10 600 sh tests/simulation/run.sh build
 stage tests "faults" timeout -k 10 600 sh tests/faults/run.sh build/kelp
 stage tests "kill" timeout -k 10 900 sh tests/kill/run.sh build
 stage tests "restricted" timeout -k 10 600 sh tests/restricted/run.sh build
+stage tests "field" timeout -k 10 600 sh tests/field/run.sh build/kelp
 stage tests "promises" timeout -k 10 600 sh tests/promises/run.sh build/kelp
 stage tests "canaries" timeout -k 10 900 sh tests/canary/run.sh build lua faults kill
 stage tests "connect" timeout -k 20 900 sh tests/connect/run.sh build
