@@ -4,6 +4,7 @@
 #include "connector/config.h"
 #include "connector/connector.h"
 #include "connector/hooks.h"
+#include "connector/pending.h"
 #include "lua/error.h"
 #include "lua/evaluate.h"
 #include "lua/json.h"
@@ -69,7 +70,7 @@ static int is_connector(lua_State *L)
 static int alive(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)task_count(L));
-    lua_pushinteger(L, (lua_Integer)call_count());
+    lua_pushinteger(L, (lua_Integer)pending_count());
     return 2;
 }
 

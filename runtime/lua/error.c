@@ -1,5 +1,7 @@
 #include "lua/error.h"
 
+#include "lua/metatable.h"
+
 #include "base/buffer.h"
 #include "base/text.h"
 
@@ -138,12 +140,7 @@ int error_misuse_call(lua_State *L)
 
 bool error_is(lua_State *L, int index)
 {
-    if (!lua_istable(L, index) || !lua_getmetatable(L, index))
-        return false;
-    luaL_getmetatable(L, METATABLE);
-    bool equal = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return equal;
+    return metatable_is(L, index, METATABLE);
 }
 
 int error_make(lua_State *L)
