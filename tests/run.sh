@@ -167,18 +167,7 @@ memory_checked() {
         --errors-for-leak-kinds=definite --suppressions=tests/checks/valgrind.supp "$@"
 }
 
-unit_tests_# The suites whose scripts run with --sim, where the simulator has a thread beside the script's. Those
-# that interrupt a loop are not among them: ThreadSanitizer holds signals back while one runs.
-threads_checked() {
-    build build/tsan -DKELP_TESTS=OFF -DCMAKE_BUILD_TYPE=Debug \
-        "-DCMAKE_C_FLAGS=-O1 -Werror -fsanitize=thread" || return
-    for suites in reports: runtime:TestE runtime:TestCom runtime:TestT api_targets: sim:; do
-        TSAN_OPTIONS=exitcode=66 timeout -k 10 120 build/tsan/kelp --no-journal tests/lua/run.lua \
-            "$suites" || return
-    done
-}
-
-memory_checked() {
+unit_tests_memory_checked() {
     for program in build/tests/unit/test_*; do
         [ -x "$program" ] || continue
         echo "$program"
