@@ -11,6 +11,7 @@
 #include "connector/target.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
 
 #include "base/clock.h"
 #include "secret/log.h"
@@ -142,7 +143,7 @@ void kelp_push_raw(lua_State *L, struct engine *e)
         {"receive", config_receive_call},
         {"is_mask", config_is_mask_call},
         {"is_injected", config_is_injected_call},
-        {"is_secret_key", sensitive_keys_is_call},
+        {"is_secret_key", sensitive_values_is_call},
         {"secret_key_add", sensitive_keys_add_call},
         {"redact", secret_redact_call},
         {"error", error_make},

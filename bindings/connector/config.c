@@ -6,7 +6,7 @@
 #include "lua/error.h"
 #include "lua/json.h"
 #include "lua/secret_value.h"
-#include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
 
 #include <lauxlib.h>
 

@@ -7,7 +7,7 @@
 #include "sandbox/manifest.h"
 #include "lua/secret_value.h"
 #include "connector/target_private.h"
-#include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
 
 #include <lauxlib.h>
 
