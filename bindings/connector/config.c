@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 #include "connector/config.h"
 
 #include "base/buffer.h"
@@ -26,7 +27,8 @@ static const char *const injected_keys[] = {
 };
 static const char injected_prefix[] = "config.internal.";
 
-bool config_is_mask(const char *value, size_t size)
+/* What providers show in place of a secret, and take back. */
+static bool is_asterisks(const char *value, size_t size)
 {
     if (size < 2)
         return false;
@@ -35,6 +37,27 @@ bool config_is_mask(const char *value, size_t size)
             return false;
     }
     return true;
+}
+
+/* What kelp itself prints in place of a secret or of a part of the value, and what
+ * workers log: nobody takes these back. */
+static bool is_printed_mask(const char *value, size_t size)
+{
+    static const char *const whole[] = {"[hidden]", "<hidden>", "<secret>"};
+    static const char label[] = "<secret ", part[] = ":<hidden>@", parameter[] = "=<hidden>";
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (text_equals_word(value, size, whole[i]))
+            return true;
+    const char *start = memmem(value, size, label, sizeof label - 1);
+    if (start != NULL && memchr(start, '>', size - (size_t)(start - value)) != NULL)
+        return true;
+    return memmem(value, size, part, sizeof part - 1) != NULL ||
+           memmem(value, size, parameter, sizeof parameter - 1) != NULL;
+}
+
+bool config_is_mask(const char *value, size_t size)
+{
+    return is_asterisks(value, size) || is_printed_mask(value, size);
 }
 
 bool config_is_injected(const char *key)
@@ -393,14 +416,15 @@ struct pair {
     bool plain; /* both stand for themselves in JSON */
 };
 
-static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
+static void raise_masked(lua_State *L, const struct pair *pairs, size_t n, bool keep_masked)
 {
     luaL_Buffer names;
     lua_Integer count = 0;
     lua_newtable(L);
     int keys = lua_gettop(L);
     for (size_t i = 0; i < n; i++) {
-        if (config_is_mask(pairs[i].value, pairs[i].size)) {
+        bool kept = keep_masked && is_asterisks(pairs[i].value, pairs[i].size);
+        if (!kept && config_is_mask(pairs[i].value, pairs[i].size)) {
             lua_pushstring(L, pairs[i].key);
             lua_rawseti(L, keys, ++count);
         }
@@ -413,7 +437,7 @@ static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
         luaL_addvalue(&names);
     }
     luaL_pushresult(&names);
-    error_push(L, ERROR_MASKED, "these values are masks that the provider shows in place of "
+    error_push(L, ERROR_MASKED, "these values are masks that are shown in place of "
                                 "secrets; supply them: %s", lua_tostring(L, -1));
     lua_pushvalue(L, keys);
     lua_setfield(L, -2, "keys");
@@ -542,7 +566,7 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
 {
     struct pair few[FEW], *pairs = few;
     size_t n = 0, room = FEW, bytes = 64, from = out->size;
-    bool masked = false, opened = false, named = name == NULL;
+    bool masked = false, printed = false, opened = false, named = name == NULL;
     index = lua_absindex(L, index);
     luaL_checkstack(L, 12, NULL);
     if (name == NULL && write_again(L, index, out))
@@ -563,7 +587,8 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
         struct pair *pair = &pairs[n++];
         opened |= lua_type(L, -1) != LUA_TSTRING;
         read_pair(L, anchors, name, pair);
-        masked |= config_is_mask(pair->value, pair->size);
+        masked |= is_asterisks(pair->value, pair->size);
+        printed |= is_printed_mask(pair->value, pair->size);
         named |= is_name(pair->key, pair->key_size);
         lua_pop(L, 1);
     }
@@ -573,8 +598,8 @@ void config_write(lua_State *L, int index, const char *name, bool keep_masked,
         sort_by_key(pairs, n);
     else
         qsort(pairs, n, sizeof *pairs, by_key);
-    if (masked && !keep_masked)
-        raise_masked(L, pairs, n);
+    if (printed || (masked && !keep_masked))
+        raise_masked(L, pairs, n, keep_masked);
     for (size_t i = 0; i < n; i++)
         bytes += pairs[i].key_size + pairs[i].size + 8;
     buffer_reserve(out, bytes);

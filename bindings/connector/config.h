@@ -38,8 +38,8 @@ uint64_t config_changes_number(lua_State *L, int index);
 
 /* Writes the config table at `index` (any of the values above) as a JSON object
  * with sorted keys, its secrets opened. Raises an `invalid` error object, or a
- * `masked` one whose `keys` lists them when values are masks and `keep_masked`
- * is false. [-0, +0, e] */
+ * `masked` one whose `keys` lists them when values are masks that may not be sent: with
+ * `keep_masked`, asterisks may. [-0, +0, e] */
 void config_write(lua_State *L, int index, const char *name, bool keep_masked,
                   struct buffer *out);
 
@@ -53,8 +53,10 @@ void config_receive(lua_State *L, int index);
  * returns it. [-1, +1, m] */
 int config_receive_call(lua_State *L);
 
-/* True for a value that stands for a secret that the provider does not show:
- * two or more asterisks and nothing else (one alone is a wildcard). */
+/* True for a value that stands for a secret: two or more asterisks and nothing else, as
+ * providers show them (one alone is a wildcard), or what kelp and workers print: [hidden],
+ * <hidden>, <secret LABEL>, also in a part of an address. `keep_masked` sends asterisks
+ * back, never the others. */
 bool config_is_mask(const char *value, size_t size);
 
 /* True for a key that Confluent Cloud adds to every config that it returns. */

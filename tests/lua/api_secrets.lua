@@ -2,6 +2,7 @@
 -- Run by run.lua.
 local kelp = require "kelp"
 local lu = require "luaunit"
+local raw = require "kelp.raw"
 local support = require "support"
 
 local VALUE = "not-a-real-password"
@@ -74,6 +75,29 @@ function TestSecrets:test_a_masked_secret_is_a_mask()
   local problem = support.raises("masked", target.create, target, "new",
     sink { password = kelp.secret { command = "printf '****'" } })
   lu.assertEquals(problem.keys, { "password" })
+end
+
+-- What kelp and workers print in place of a secret is no value, wherever it is put back.
+function TestSecrets:test_a_printed_mask_is_put_back()
+  local target = self.sim:confluent_target()
+  local masks = { "****", "<secret database.password>", "<secret>", "[hidden]", "<hidden>",
+                  "[HIDDEN]", "mongodb://u:<secret connection.uri>@h/db", "mongodb://u:<hidden>@h",
+                  "jdbc:x://h/db?password=<hidden>&a=b", "jdbc:x://h;password=<secret a.b>" }
+  for _, mask in ipairs(masks) do
+    local problem = support.raises("masked", target.create, target, "new", sink { password = mask })
+    lu.assertEquals(problem.keys, { "password" }, mask)
+    lu.assertEquals(raw.is_mask(mask), true, mask)
+  end
+  -- asterisks can be kept, nobody takes the others back
+  target:create("kept", sink { password = VALUE })
+  local problem = support.raises("masked", target.update, target, "kept",
+    { ["ssl.key.password"] = "<secret ssl.key.password>", ["api.key"] = "****" },
+    { keep_masked = true })
+  lu.assertEquals(problem.keys, { "ssl.key.password" })
+  for _, text in ipairs { "*", "", "<secretary>", "<secret", "a<b>c", "[hidden] note", "<hidden",
+                          "hidden", "${x:<y>}", "see <hidden> below" } do
+    lu.assertEquals(raw.is_mask(text), false, text)
+  end
 end
 
 function TestSecrets:test_sources()
