@@ -421,7 +421,40 @@ function TestSecrets:test_a_password_in_an_address_of_a_target_is_refused_and_no
     kelp.upstash { cluster = "c", email = "e@example.com", api_key = "not-real-key",
                    base_url = "https://app:not-real-pw-4@h.example" }]] }
   lu.assertEquals(result.code, 1)
-  lu.assertStrContains(result.err, "https://app:<secret base_url>@h.example")
+  lu.assertStrContains(result.err,
+    "base_url (…@h.example) holds a user or a password: set email and api_key instead")
+  for _, address in ipairs { "https://app:pw1@h.example", "https://a:pw1@pw1@h.example/x",
+      "pw1@h.example", "https://h0, https://a:pw0,pw1@h.example" } do
+    local problem = support.misuse("set username and password instead", kelp.connect,
+      { url = address })
+    lu.assertStrContains(problem, "h.example")
+    lu.assertNotStrContains(problem, "pw1")
+  end
+  lu.assertEquals(kelp.connect { url = "https://h.example/connect:8083" }.label,
+    "connect https://h.example/connect:8083")
+end
+
+-- libcurl's message about an address that it cannot read has the address.
+function TestSecrets:test_a_password_in_the_address_of_a_proxy_is_not_shown()
+  local function target(proxy)
+    return kelp.connect { url = "https://192.0.2.1", proxy = proxy, attempts = 1,
+                          connect_timeout = 0.2 }
+  end
+  for _, proxy in ipairs { "http://me:p@ss@127.0.0.1:1", "me:p@ss@127.0.0.1:1",
+      "http://me:p/ss@127.0.0.1:1", "http://me:p#ss@127.0.0.1:1", "http://m@e:ss@127.0.0.1:1" } do
+    local problem = support.misuse("write it as %40", target, proxy)
+    lu.assertStrContains(problem, "127.0.0.1:1")
+    lu.assertNotStrContains(problem, "ss@")
+  end
+  for _, proxy in ipairs { "http://me:p%40ss-not-real@127.0.0.1:x", "nosuch://me:p%40ss-not-real@127.0.0.1:1",
+      "me:p%40ss-not-real@127.0.0.1:1" } do
+    local result = support.kelp { "-e", ([[
+      kelp.connect { url = "https://192.0.2.1", proxy = %q, attempts = 1, connect_timeout = 0.2 }:list()
+    ]]):format(proxy) }
+    lu.assertNotEquals(result.code, 0)
+    lu.assertNotStrContains(result.err, "ss-not-real")
+  end
+  target "http://127.0.0.1:1" target "http://me@127.0.0.1:1/"
 end
 
 -- ---- the process ----
