@@ -2,6 +2,7 @@
 -- each error with the item that it belongs to.
 
 local raw = require "kelp.raw"
+local show = require "kelp.show"
 
 local Report = {}
 -- A table of its own: report.__index would hand it out.
@@ -32,8 +33,8 @@ local function item_name(item)
 end
 
 local function line(entry)
-  local text = tostring(entry.error)
-  local name = item_name(entry.item)
+  local text = show.value(tostring(entry.error))
+  local name = show.line(item_name(entry.item))
   if text:find(name, 1, true) then return text end
   return name .. ": " .. text
 end

@@ -15,6 +15,23 @@ local function escape_bytes(bytes)
   return (bytes:gsub(".", function(c) return ("\\x%02x"):format(c:byte()) end))
 end
 
+-- Characters beyond ASCII that a terminal obeys or a reader does not see (text_deceptive has the
+-- same ones): C1 controls, marks and controls of direction, line separators, what has no width.
+local DECEPTIVE = {
+  { 0x80, 0x9F }, { 0x61C, 0x61C }, { 0x180E, 0x180E }, { 0x200B, 0x200F }, { 0x2028, 0x202E },
+  { 0x2060, 0x206F }, { 0xFEFF, 0xFEFF }, { 0xFFF9, 0xFFFB }, { 0xE0000, 0xE007F },
+}
+
+local function hide_deceptive(text)
+  return (text:gsub(utf8.charpattern, function(c)
+    if #c == 1 then return nil end
+    local code = utf8.codepoint(c)
+    for _, range in ipairs(DECEPTIVE) do
+      if code >= range[1] and code <= range[2] then return escape_bytes(c) end
+    end
+  end))
+end
+
 -- Bytes that a terminal would obey, or that are not UTF-8, become \xNN; those in `keep` stay.
 local function printable(text, keep)
   if not text:find("[\0-\31\127-\255]") then return text end
@@ -26,7 +43,7 @@ local function printable(text, keep)
     part = part:gsub("[\0-\31\127]", function(c)
       if not keep:find(c, 1, true) then return escape_bytes(c) end
     end)
-    part = part:gsub("\194[\128-\159]", escape_bytes)
+    if part:find("[\128-\255]") then part = hide_deceptive(part) end
     parts[#parts + 1] = part
     if not good then parts[#parts + 1] = escape_bytes(text:sub(bad, bad)) end
     at = stop + 1

@@ -39,6 +39,25 @@ function TestValue:test_strings_are_quoted_only_inside()
   lu.assertEquals(show.value { 'say "hi"\n\tand \\go' }, '{ "say \\"hi\\"\\n\\tand \\\\go" }')
 end
 
+-- As text_deceptive of runtime/base/text.c has them.
+function TestValue:test_what_deceives_a_reader_is_escaped()
+  local function escaped(text)
+    return (text:gsub(".", function(c) return ("\\x%02x"):format(c:byte()) end))
+  end
+  for _, code in ipairs { 0x80, 0x85, 0x9b, 0x9f, 0x61c, 0x180e, 0x200b, 0x200f, 0x2028, 0x202a,
+      0x202e, 0x2060, 0x2066, 0x2069, 0x206f, 0xfeff, 0xfff9, 0xe0001, 0xe007f } do
+    local c = utf8.char(code)
+    lu.assertEquals(show.value("a" .. c .. "b"), "a" .. escaped(c) .. "b")
+    lu.assertEquals(show.line(c), escaped(c))
+    lu.assertEquals(show.value { [c] = c }, ('{ ["%s"] = "%s" }'):format(escaped(c), escaped(c)))
+    lu.assertEquals(show.table({ { a = c } }, { "a" }):match "\n(.*)", escaped(c))
+    lu.assertEquals(show.value(connector { name = c }), "connector " .. escaped(c))
+  end
+  for _, code in ipairs { 0xa0, 0xe9, 0x300, 0x2010, 0x2030, 0x2070, 0x65e5, 0x1f600, 0xe0100 } do
+    lu.assertEquals(show.value("a" .. utf8.char(code)), "a" .. utf8.char(code))
+  end
+end
+
 function TestValue:test_control_bytes_are_escaped()
   lu.assertEquals(show.value "\27[2J\0\127\rx", "\\x1b[2J\\x00\\x7f\\x0dx")
   lu.assertEquals(show.value "a\255b\xC3\xA9\xC2\x9Bc\xE2\x82", "a\\xffb\xC3\xA9\\xc2\\x9bc\\xe2\\x82")
