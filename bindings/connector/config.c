@@ -69,11 +69,6 @@ bool config_is_injected(const char *key)
     return strncmp(key, injected_prefix, sizeof injected_prefix - 1) == 0;
 }
 
-bool config_is_secret_key(const char *key)
-{
-    return sensitivity_of(key) != SENSITIVE_NONE;
-}
-
 int config_is_mask_call(lua_State *L)
 {
     size_t size = 0;

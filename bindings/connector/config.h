@@ -62,10 +62,6 @@ bool config_is_mask(const char *value, size_t size);
 /* True for a key that Confluent Cloud adds to every config that it returns. */
 bool config_is_injected(const char *key);
 
-/* True for a key whose value nobody but the connector should see, or a part of it;
- * see lua/veil.h. */
-bool config_is_secret_key(const char *key);
-
 /* raw.is_mask(value), raw.is_injected(key). */
 int config_is_mask_call(lua_State *L);
 int config_is_injected_call(lua_State *L);

@@ -12,7 +12,7 @@ end
 
 local function comparable(key, a, b)
   return not raw.is_injected(key) and not is_hidden(a) and not is_hidden(b)
-    and not raw.is_secret_key(key)
+    and not raw.is_secret_key(key, a) and not raw.is_secret_key(key, b)
 end
 
 -- True when the two configs are the same as far as both can be seen.
@@ -131,7 +131,7 @@ local function of_config(op, recorded, now, can)
       else
         notes[#notes + 1] = key .. " was added and cannot be removed there"
       end
-    elseif type(asked[key]) == "table" or is_hidden(old[key]) or raw.is_secret_key(key) then
+    elseif type(asked[key]) == "table" or is_hidden(old[key]) or raw.is_secret_key(key, old[key]) then
       if asked[key] ~= nil then
         notes[#notes + 1] = key .. " stays: its old value was a secret and is not recorded"
       end

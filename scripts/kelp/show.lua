@@ -91,9 +91,10 @@ end
 
 -- True for a key whose value is nobody's business. A key whose value may hold a secret among other
 -- things is none: see hide_in_text.
-function show.is_secret_key(key)
+-- With a text as the value: not if it is a reference such as ${file:…}.
+function show.is_secret_key(key, value)
   if type(key) ~= "string" then return false end
-  local _, whole = raw.is_secret_key(key)
+  local _, whole = raw.is_secret_key(key, value)
   return whole
 end
 
@@ -117,7 +118,8 @@ end
 
 -- Providers send asterisks in place of a secret, and an empty value is worth seeing.
 local function hides_something(value)
-  return type(value) == "number" or (type(value) == "string" and value:find("[^*]") ~= nil)
+  if type(value) ~= "string" then return type(value) == "number" end
+  return value ~= "" and not raw.is_mask(value) and value ~= "*"
 end
 
 -- Values ------------------------------------------------------------------------------------
@@ -208,12 +210,14 @@ local function entries_of(value, hide, limit)
   local entries, total = {}, length + #keys
   for i = 1, math.min(total, limit) do
     local key = keys[i - length]
+    local item = key ~= nil and rawget(value, key)
     if i <= length then
       entries[i] = { label = "", value = rawget(value, i), hide = hide }
     else
       entries[i] = {
-        label = key_text(key), value = rawget(value, key),
-        hide = hide or show.is_secret_key(key) or (key == "value" and show.is_secret_key(pair)),
+        label = key_text(key), value = item,
+        hide = hide or show.is_secret_key(key, item)
+          or (key == "value" and show.is_secret_key(pair, item)),
       }
     end
   end
@@ -364,7 +368,7 @@ local function cell_text(row, key)
   else
     value = row[key]
   end
-  return line_text(value, show.is_secret_key(key)), math.type(value) ~= nil
+  return line_text(value, show.is_secret_key(key, value)), math.type(value) ~= nil
 end
 
 -- Takes columns away from the widest until the sum fits; the first, which says what the row is

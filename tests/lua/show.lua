@@ -176,6 +176,14 @@ function TestSecrets:test_keys()
   end
 end
 
+function TestSecrets:test_references_are_not_secrets()
+  lu.assertEquals(show.value { password = "${file:/etc/x:pw}", token = "${env:T}" },
+    '{ password = "${file:/etc/x:pw}", token = "${env:T}" }')
+  lu.assertEquals(show.value { password = "${file}" }, "{ password = <hidden> }")
+  lu.assertEquals(show.value { { name = "sasl.password", value = "${env:T}" } },
+    '{ { name = "sasl.password", value = "${env:T}" } }')
+end
+
 function TestSecrets:test_what_is_worth_seeing_stays()
   lu.assertEquals(show.value { password = "****************", token = "" },
     '{ password = "****************", token = "" }')
