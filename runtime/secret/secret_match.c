@@ -1,170 +1,8 @@
 /* Finds the registered forms in a text, also where they are escaped. */
 #include "secret/secret.h"
 
+#include "secret/secret_cursor.h"
 #include "secret/secret_forms.h"
-
-/* ---- reading a text with its escapes undone ---- */
-
-enum layer { NO_LAYER, ESCAPED, PERCENT, QUERY }; /* QUERY: PERCENT with '+' for a space */
-
-/* What a text may have gone through, the last layer first. */
-static const unsigned char ways[][2] = {
-    {NO_LAYER, NO_LAYER}, {ESCAPED, NO_LAYER}, {PERCENT, NO_LAYER}, {QUERY, NO_LAYER},
-    {ESCAPED, ESCAPED},   {ESCAPED, PERCENT},  {ESCAPED, QUERY},    {PERCENT, ESCAPED},
-};
-enum { PLAIN, WAYS = sizeof ways / sizeof *ways };
-
-enum { END = -1 }; /* the text ended, perhaps within an escape */
-
-struct cursor {
-    const char *at, *end;
-    const unsigned char *way;
-    unsigned char queue[2][4]; /* what an escape of several bytes still gives, the last first */
-    unsigned char queued[2];
-};
-
-static int take(struct cursor *c, int depth);
-
-static int digit_of(int byte, int base)
-{
-    int digit = byte >= '0' && byte <= '9'   ? byte - '0'
-                : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
-                : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
-                                             : 16;
-    return digit < base ? digit : -1;
-}
-
-/* Takes up to `most` digits, and leaves the cursor before what is none. *ended:
- * the text ended before all were there. */
-static int take_digits(struct cursor *c, int depth, int base, int most, long *value, bool *ended)
-{
-    int n = 0;
-    *value = 0;
-    *ended = false;
-    while (n < most) {
-        struct cursor before = *c;
-        int byte = take(c, depth - 1);
-        int digit = byte == END ? -1 : digit_of(byte, base);
-        *ended = byte == END;
-        if (digit < 0) {
-            *c = before;
-            break;
-        }
-        *value = *value * base + digit;
-        n++;
-    }
-    return n;
-}
-
-/* Gives the first byte of a code point's UTF-8 and queues the others. */
-static int give_utf8(struct cursor *c, int depth, long code)
-{
-    unsigned char *queue = c->queue[depth - 1];
-    unsigned char n = 0;
-    if (code < 0x80)
-        return (int)code;
-    long rest = code;
-    long lead = 0x40;
-    do {
-        queue[n++] = (unsigned char)(0x80 | (rest & 0x3f));
-        rest >>= 6;
-        lead >>= 1;
-    } while (rest >= lead);
-    c->queued[depth - 1] = n;
-    return (int)(((0xff00 >> (n + 1)) & 0xff) | rest);
-}
-
-/* \uXXXX, and two of them for what is beyond U+FFFF. */
-static int take_unicode(struct cursor *c, int depth)
-{
-    struct cursor before = *c;
-    long code, low;
-    bool ended;
-    if (take_digits(c, depth, 16, 4, &code, &ended) < 4) {
-        *c = before;
-        return ended ? END : 'u';
-    }
-    if (code < 0xd800 || code > 0xdbff)
-        return give_utf8(c, depth, code);
-    before = *c;
-    int first = take(c, depth - 1), second = first == '\\' ? take(c, depth - 1) : first;
-    if (first == END || second == END)
-        return END;
-    if (first == '\\' && second == 'u') {
-        int n = take_digits(c, depth, 16, 4, &low, &ended);
-        if (n < 4 && ended)
-            return END;
-        if (n == 4 && low >= 0xdc00 && low <= 0xdfff)
-            return give_utf8(c, depth, 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00));
-    }
-    *c = before;
-    return give_utf8(c, depth, code);
-}
-
-/* What follows a backslash in JSON, in Lua's %q and in kelp's own \xNN. */
-static int take_escape(struct cursor *c, int depth)
-{
-    static const char letters[] = "ntrbfav", meanings[] = "\n\t\r\b\f\a\v";
-    struct cursor before = *c;
-    long value;
-    bool ended;
-    int byte = take(c, depth - 1);
-    if (byte == END)
-        return END;
-    if (byte == 'u')
-        return take_unicode(c, depth);
-    if (byte == 'x') {
-        before = *c;
-        if (take_digits(c, depth, 16, 2, &value, &ended) == 2)
-            return (int)value;
-        *c = before;
-        return ended ? END : 'x';
-    }
-    if (byte >= '0' && byte <= '9') {
-        *c = before;
-        take_digits(c, depth, 10, 3, &value, &ended);
-        return ended ? END : (int)(value & 0xff);
-    }
-    const char *letter = byte == '\0' ? NULL : strchr(letters, byte);
-    return letter != NULL ? meanings[letter - letters] : byte;
-}
-
-static int take_percent(struct cursor *c, int depth)
-{
-    struct cursor before = *c;
-    long value;
-    bool ended;
-    if (take_digits(c, depth, 16, 2, &value, &ended) == 2)
-        return (int)value;
-    *c = before;
-    return ended ? END : '%';
-}
-
-/* The next byte with `depth` layers undone, or END. */
-static int take(struct cursor *c, int depth)
-{
-    if (depth == 0)
-        return c->at < c->end ? (unsigned char)*c->at++ : END;
-    if (c->queued[depth - 1] > 0)
-        return c->queue[depth - 1][--c->queued[depth - 1]];
-    int byte = take(c, depth - 1);
-    enum layer layer = c->way[depth - 1];
-    if (byte == '\\' && layer == ESCAPED)
-        return take_escape(c, depth);
-    if (byte == '%' && (layer == PERCENT || layer == QUERY))
-        return take_percent(c, depth);
-    return byte == '+' && layer == QUERY ? ' ' : byte;
-}
-
-static struct cursor start(const char *bytes, size_t size, int way)
-{
-    return (struct cursor){ .at = bytes, .end = bytes + size, .way = ways[way] };
-}
-
-static int next(struct cursor *c)
-{
-    return take(c, c->way[1] != NO_LAYER ? 2 : c->way[0] != NO_LAYER ? 1 : 0);
-}
 
 /* ---- looking up ---- */
 
@@ -205,15 +43,15 @@ static void compare_plain(const char *bytes, size_t size, const struct form *f,
 static void compare_escaped(const char *bytes, size_t size, const struct form *f,
                             struct found *found)
 {
-    for (int way = PLAIN; way < WAYS; way++) {
-        struct cursor c = start(bytes, size, way);
+    for (int way = CURSOR_PLAIN; way < CURSOR_WAYS; way++) {
+        struct cursor c = cursor_start(bytes, size, way);
         size_t i = 0;
         int byte = 0;
-        while (i < f->size && (byte = next(&c)) == (unsigned char)f->bytes[i])
+        while (i < f->size && (byte = cursor_next(&c)) == (unsigned char)f->bytes[i])
             i++;
         if (i == f->size)
             note_whole(found, f, (size_t)(c.at - bytes));
-        else if (byte == END && i >= FORM_PREFIX)
+        else if (byte == CURSOR_END && i >= FORM_PREFIX)
             note_cut(found, f);
     }
 }
@@ -246,18 +84,18 @@ static void look_behind(const char *bytes, size_t size, size_t mark, int way,
     char window[FORM_PREFIX];
     size_t n = 0;
     int byte = 0;
-    struct cursor c = start(bytes, size, way);
-    while (n < FORM_PREFIX && (byte = next(&c)) != END)
+    struct cursor c = cursor_start(bytes, size, way);
+    while (n < FORM_PREFIX && (byte = cursor_next(&c)) != CURSOR_END)
         window[n++] = (char)byte;
     if (n == FORM_PREFIX)
         look_up(bytes, size, mark, window, found);
     else if (forms_may_start(window, n))
         found->begun = true;
-    if (ways[way][1] != NO_LAYER)
+    if (cursor_ways[way][1] != NO_LAYER)
         return;
-    for (int deeper = 0; deeper < WAYS; deeper++) {
-        enum layer layer = ways[deeper][1];
-        if (ways[deeper][0] == ways[way][0] && layer != NO_LAYER &&
+    for (int deeper = 0; deeper < CURSOR_WAYS; deeper++) {
+        enum layer layer = cursor_ways[deeper][1];
+        if (cursor_ways[deeper][0] == cursor_ways[way][0] && layer != NO_LAYER &&
             holds(window, n, layer == ESCAPED ? '\\' : layer == PERCENT ? '%' : '+'))
             look_behind(bytes, size, mark, deeper, found);
     }
