@@ -180,6 +180,7 @@ void kelp_push_raw(lua_State *L, struct engine *e)
     lua_setfield(L, -2, "target_metatable");
     task_push_metatable(L);
     lua_setfield(L, -2, "task_metatable");
+    secret_judge_keys(sensitive_name);
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }

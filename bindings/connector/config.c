@@ -466,7 +466,7 @@ static void read_pair(lua_State *L, int anchors, const char *name, struct pair *
     struct secret *s = NULL;
     if (lua_type(L, value) == LUA_TSTRING) {
         pair->value = lua_tolstring(L, value, &pair->size);
-        if (pair->size >= SECRET_MIN_REDACTED && !config_is_mask(pair->value, pair->size) &&
+        if (!config_is_mask(pair->value, pair->size) &&
             !sensitive_value_register(pair->key, pair->value, pair->size))
             luaL_error(L, "not enough memory"); /* an answer may repeat what was sent */
     } else {

@@ -158,7 +158,7 @@ static bool is_name_char(char c)
 }
 
 /* Words that are secret as parameters, and too common for keys. */
-static bool is_secret_name(const char *start, size_t size)
+bool sensitive_name(const char *start, size_t size)
 {
     static const char *const names[] = {"sig", "signature", "x-amz-signature", "pwd", "pass", "pw"};
     char name[SENSITIVE_LONGEST_KEY + 1];
@@ -286,7 +286,7 @@ static bool find_named(struct search *s, struct span text)
         if (*at != '=' && *at != ':')
             continue;
         struct span name = name_before(text.start, at);
-        if (is_secret_name(name.start, name.size) && is_separator(s, name, at, end) &&
+        if (sensitive_name(name.start, name.size) && is_separator(s, name, at, end) &&
             !find_value(s, at + 1, end))
             return false;
     }

@@ -21,6 +21,10 @@ enum sensitivity sensitivity_of_value(const char *key, const char *value, size_t
  * passwords within it, as they are and decoded. False when out of memory. */
 bool sensitive_value_register(const char *key, const char *value, size_t size);
 
+/* Whether what follows the name and '=' or ':' in a text is a secret: a sensitive key, or
+ * a parameter such as sig. For secret_judge_keys. */
+bool sensitive_name(const char *name, size_t size);
+
 /* raw.is_secret_key(key [, value]): whether the value of that key is a secret or may
  * hold one, and whether it is one; with a string as the value, whether that one is or
  * does. [-n, +2, e] */

@@ -3,6 +3,7 @@
 
 #include "secret/secret_cursor.h"
 #include "secret/secret_forms.h"
+#include "secret/secret_words.h"
 
 /* ---- looking up ---- */
 
@@ -125,6 +126,10 @@ static struct found find(const char *bytes, size_t size, size_t mark)
  * for all of a text, so that what is far ahead is looked for once. */
 struct marks {
     size_t next[3]; /* of each; the text's size: none */
+    bool ends;      /* nothing follows the text: what its end cuts off counts as whole */
+    bool searched;  /* for the next common value, which is `word` or none */
+    bool has_word;
+    struct word_piece word;
 };
 
 static const char mark_characters[] = {'\\', '%', '+'};
@@ -146,7 +151,9 @@ static size_t next_mark(struct marks *m, const char *bytes, size_t size, size_t 
 /* A piece of a text that must not be seen. */
 struct piece {
     size_t start, end;
+    size_t hold;             /* what is before it tells what it is from here on */
     const struct form *form; /* the widest in it; NULL: it may be the beginning of any */
+    const struct word_piece *word; /* or a common value, which has its place to show it */
     bool open;               /* what follows the text may belong to it */
     bool cut;                /* and enough is there to know that it does */
 };
@@ -175,14 +182,15 @@ static void widen(const char *bytes, size_t size, struct marks *marks, bool stre
     }
 }
 
-/* Finds the first piece at or after `from`; false: none. With `stream`, also what
- * has only begun: then form is NULL, or what has begun for sure. `from`
- * never goes back for the same marks. */
-static bool find_piece(const char *bytes, size_t size, size_t from, struct marks *marks,
-                       bool stream, struct piece *p)
+/* Finds the first form in [from, before), as find_piece. */
+static bool find_form(const char *bytes, size_t size, size_t from, size_t before,
+                      struct marks *marks, bool stream, struct piece *p)
 {
     size_t last = stream ? size : size >= FORM_PREFIX ? size - FORM_PREFIX + 1 : 0;
     size_t mark = 0;
+    if (forms.count == 0)
+        return false;
+    last = last < before ? last : before;
     for (size_t i = from; i < last;) {
         if (mark < i || i == from)
             mark = next_mark(marks, bytes, size, i);
@@ -197,7 +205,8 @@ static bool find_piece(const char *bytes, size_t size, size_t from, struct marks
         }
         struct found found = find(bytes + i, size - i, mark - i);
         if (found.form != NULL) {
-            *p = (struct piece){ i, i + found.size, found.form, found.begun, false };
+            *p = (struct piece){ .start = i, .end = i + found.size, .hold = i, .form = found.form,
+                                 .open = found.begun };
             if (stream && found.cut != NULL) {
                 p->cut = true;
                 p->end = size;
@@ -206,7 +215,8 @@ static bool find_piece(const char *bytes, size_t size, size_t from, struct marks
             return true;
         }
         if (stream && found.begun) {
-            *p = (struct piece){ i, size, found.cut, true, found.cut != NULL };
+            *p = (struct piece){ .start = i, .end = size, .hold = i, .form = found.cut,
+                                 .open = true, .cut = found.cut != NULL };
             return true;
         }
         i++;
@@ -214,23 +224,75 @@ static bool find_piece(const char *bytes, size_t size, size_t from, struct marks
     return false;
 }
 
-static bool add_label(struct buffer *out, const struct form *f)
+/* The next common value at or after `from`; NULL: none. */
+static const struct word_piece *find_word(const char *bytes, size_t size, size_t from,
+                                          struct marks *marks, bool stream)
 {
-    return buffer_add_text(out, "<secret ") && buffer_add_text(out, f->label) &&
-           buffer_add_char(out, '>');
+    if (!marks->searched || (marks->has_word && marks->word.start < from)) {
+        marks->searched = true;
+        marks->has_word = secret_words_find(bytes, size, from, stream && !marks->ends,
+                                            &marks->word);
+    }
+    return marks->has_word ? &marks->word : NULL;
+}
+
+/* Finds the first piece at or after `from`; false: none. With `stream`, also what
+ * has only begun: then form is NULL, or what has begun for sure. `from`
+ * never goes back for the same marks. */
+static bool find_piece(const char *bytes, size_t size, size_t from, struct marks *marks,
+                       bool stream, struct piece *p)
+{
+    const struct word_piece *word = find_word(bytes, size, from, marks, stream);
+    bool form = find_form(bytes, size, from, word != NULL ? word->end : size, marks, stream, p);
+    if (word == NULL)
+        return form;
+    if (word->label == NULL) { /* it may go on */
+        size_t hold = word->key < from ? from : word->key;
+        if (!form)
+            *p = (struct piece){ .start = word->start, .end = size, .hold = hold, .open = true };
+        else if (p->open && hold < p->hold)
+            p->hold = hold;
+        return true;
+    }
+    if (form && p->open && (p->cut || !marks->ends)) {
+        p->hold = word->key >= from && word->key < p->hold ? word->key : p->hold;
+        return true;
+    }
+    if (form && p->end <= word->start)
+        return true;
+    if (!form || p->form == NULL || p->start >= word->start) {
+        size_t end = form && p->end > word->end ? p->end : word->end;
+        *p = (struct piece){ .start = word->start, .end = end, .hold = word->start, .word = word };
+        return true;
+    }
+    p->end = word->end > p->end ? word->end : p->end;
+    return true;
+}
+
+static bool add_label(struct buffer *out, const struct piece *p)
+{
+    bool bare = p->word != NULL && p->word->bare;
+    return (!bare || buffer_add_char(out, '"')) && buffer_add_text(out, "<secret ") &&
+           buffer_add_text(out, p->word != NULL ? p->word->label : p->form->label) &&
+           buffer_add_char(out, '>') && (!bare || buffer_add_char(out, '"'));
+}
+
+static bool nothing_registered(void)
+{
+    return forms.count == 0 && secret_words_count() == 0;
 }
 
 bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 {
-    if (forms.count == 0)
+    if (nothing_registered())
         return buffer_add(out, bytes, size);
     if (!forms_complete())
         return false; /* better not written than written in clear */
     struct piece p;
-    struct marks marks = {{0}};
+    struct marks marks = {.ends = false};
     size_t run = 0;
     while (find_piece(bytes, size, run, &marks, false, &p)) {
-        if (!buffer_add(out, bytes + run, p.start - run) || !add_label(out, p.form))
+        if (!buffer_add(out, bytes + run, p.start - run) || !add_label(out, &p))
             return false;
         run = p.end;
     }
@@ -239,15 +301,15 @@ bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 
 size_t secret_generation(void)
 {
-    return forms.count;
+    return forms.count + secret_words_count();
 }
 
 size_t secret_cut(const char *bytes, size_t size, size_t limit)
 {
     struct piece p;
-    struct marks marks = {{0}};
+    struct marks marks = {.ends = false};
     size_t run = 0;
-    if (size <= limit || forms.count == 0)
+    if (size <= limit || nothing_registered())
         return size < limit ? size : limit;
     if (!forms_complete())
         return 0;
@@ -291,7 +353,7 @@ static bool show(const struct secret_stream *s, struct buffer *out, size_t from,
 /* A piece whose beginning was blanked before has its label. */
 static bool show_label(const struct secret_stream *s, struct buffer *out, const struct piece *p)
 {
-    return (s->blanked && p->start < s->shown) || add_label(out, p->form);
+    return (s->blanked && p->start < s->shown) || add_label(out, p);
 }
 
 /* Forgets what is held before `from`. */
@@ -316,12 +378,12 @@ static bool give_up(struct secret_stream *s)
 
 bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *bytes, size_t size)
 {
-    if (forms.count == 0)
+    if (nothing_registered())
         return buffer_add(out, bytes, size);
     if (!forms_complete() || !buffer_add(&s->held, bytes, size))
         return give_up(s);
     struct piece p;
-    struct marks marks = {{0}};
+    struct marks marks = {.ends = false};
     size_t run = 0;
     bool more;
     while ((more = find_piece(s->held.data, s->held.size, run, &marks, true, &p)) && !p.open) {
@@ -329,7 +391,7 @@ bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *
             return give_up(s);
         run = p.end;
     }
-    size_t end = more ? p.start : s->held.size;
+    size_t end = more ? p.hold : s->held.size;
     if (!show(s, out, run, end))
         return give_up(s);
     drop(s, end);
@@ -355,10 +417,10 @@ bool secret_stream_release(struct secret_stream *s, struct buffer *out)
     if (!forms_complete())
         return give_up(s);
     struct piece p;
-    struct marks marks = {{0}};
+    struct marks marks = {.ends = true};
     size_t run = 0, from = 0, context = s->held.size;
     while (find_piece(s->held.data, s->held.size, from, &marks, true, &p)) {
-        if (p.form == NULL) {
+        if (p.form == NULL && p.word == NULL) {
             context = p.start < context ? p.start : context;
             from = p.start + 1;
             continue;

@@ -391,6 +391,43 @@ function TestSecrets:test_a_value_is_not_cut_by_a_table_or_a_message()
   lu.assertStrContains(result.err, ("z"):rep(395) .. "…")
 end
 
+-- A password that is a common word is hidden where it is the value, and leaves structure alone.
+function TestSecrets:test_a_common_word_as_a_password_leaves_structure_alone()
+  for _, word in ipairs { "connector", "password", "postgres", "running", "secret", "12345678" } do
+    local config = { ["connector.class"] = "io.debezium.connector.postgres.PostgresConnector",
+      ["database.password"] = word, ["database.user"] = "postgres", topics = word .. "-topic",
+      ["connection.url"] = "jdbc:postgresql://postgres/db?user=postgres&password=" .. word,
+      ["sasl.jaas.config"] = 'x.PlainLoginModule required username="a" password="' .. word .. '";' }
+    local list = kelp.json.encode { [word .. "-1"] = {
+      status = { name = word .. "-1", connector = { state = "RUNNING" }, tasks = kelp.json.array {},
+                 type = "source" },
+      info = { name = word .. "-1", config = config, tasks = kelp.json.array {}, type = "source" } } }
+    local answer = { status = 200, body = list }
+    local server = support.scripted { answer, answer }
+    local result = support.kelp({ "--no-journal", "-e", [[
+      local c = kelp.connect {}:list()[1]
+      print(kelp.json.encode { record = { name = c.name, state = c.state, class = c.class },
+                               config = c.config })
+      print(kelp.show.value(c.config))
+      print(c)]] }, { env = { KAFKA_CONNECT_URL = server.connect } })
+    lu.assertEquals({ result.code, result.err }, { 0, "" })
+    local first, rest = result.out:match "^([^\n]*)\n(.*)$"
+    local shown = kelp.json.decode(first)
+    lu.assertEquals(shown.record, { name = word .. "-1", state = "running",
+                                    class = config["connector.class"] })
+    lu.assertStrMatches(shown.config["database.password"], "<secret [%w.]+>")
+    lu.assertEquals(shown.config.topics, word .. "-topic")
+    lu.assertEquals(shown.config["database.user"], "postgres")
+    lu.assertEquals(shown.config["connector.class"], config["connector.class"])
+    lu.assertNotStrContains(shown.config["connection.url"], "password=" .. word)
+    lu.assertStrContains(shown.config["connection.url"], "jdbc:postgresql://postgres/db?user=postgres")
+    lu.assertNotStrContains(shown.config["sasl.jaas.config"], '"' .. word .. '"')
+    lu.assertNil(result.out:find "<secret [^>]*<")
+    lu.assertStrContains(rest, '["database.password"] = <hidden>')
+    lu.assertStrContains(rest, ("connector %s-1 (%s, running)"):format(word, config["connector.class"]))
+  end
+end
+
 -- ---- what a provider answers, and what it says of its keys ----
 
 function TestSecrets:test_the_password_in_an_address_is_hidden_and_the_address_is_not()

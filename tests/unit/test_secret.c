@@ -26,6 +26,7 @@
 static int forget(void **state)
 {
     (void)state;
+    secret_judge_keys(NULL);
     secret_forget_all();
     keyring_forget_all();
     return 0;
@@ -666,6 +667,103 @@ static void a_value_is_judged_with_its_key(void **state)
             fail_msg("%s = %s", cases[i].key, cases[i].value);
 }
 
+/* What is common stays where it is structure, and goes where it is the value. */
+static void common_values_are_hidden_where_they_are_the_value(void **state)
+{
+    static const char *const common[] = {"connector", "password", "postgres", "running", "secret",
+                                         "Postgres", "ORACLE", "tasks.max", "connector_class",
+                                         "12345678", "--------", "hunter2", "a\"b", "x"};
+    static const char *const texts[][2] = {
+        {"{\"connector\":\"connector\",\"database.password\":\"connector\"}",
+         "{\"connector\":\"connector\",\"database.password\":\"<secret PW>\"}"},
+        {"{\"password\":\"password\",\"state\":\"running\"}",
+         "{\"password\":\"<secret PW>\",\"state\":\"running\"}"},
+        {"{\"password\": \"a\\\"b\", \"x\": \"x\"}", "{\"password\": \"<secret PW>\", \"x\": \"x\"}"},
+        {"{\"pin.secret\":12345678,\"at\":12345678}", "{\"pin.secret\":\"<secret PW>\",\"at\":12345678}"},
+        {"{\\\"password\\\":\\\"hunter2\\\"}", "{\\\"password\\\":\\\"<secret PW>\\\"}"},
+        {"x?user=postgres&password=postgres&db=postgres", "x?user=postgres&password=<secret PW>&db=postgres"},
+        {"mongodb://postgres:postgres@postgres/db", "mongodb://postgres:<secret PW>@postgres/db"},
+        {"redis://:running@running:6379", "redis://:<secret PW>@running:6379"},
+        {"password = secret, connection.password: ORACLE", "password = <secret PW>, connection.password: <secret PW>"},
+        {"[\"database.password\"] = \"Postgres\"", "[\"database.password\"] = \"<secret PW>\""},
+        {"io.debezium.connector.postgres.PostgresConnector", "io.debezium.connector.postgres.PostgresConnector"},
+        {"<secret database.password> is not the password", "<secret database.password> is not the password"},
+        {"database.password: connectors, password=passwords", "database.password: connectors, password=passwords"},
+        {"tasks.max=1 connector_class -------- 12345678", "tasks.max=1 connector_class -------- 12345678"},
+        {"connector running: running, name=connector", "connector running: running, name=connector"},
+        {"Y29ubmVjdG9y 636f6e6e6563746f72", "<secret PW> <secret PW>"},
+    };
+    (void)state;
+    secret_judge_keys(sensitive_name);
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        assert_true(secret_register("PW", common[i], strlen(common[i])));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        expect_redacted(texts[i][0], texts[i][1]);
+}
+
+/* What could not be guessed is searched for everywhere. */
+static void other_values_are_not_common(void **state)
+{
+    static const char *const values[] = {
+        "xkqjzvbw", "qzpfgkxw", "aK3kd93k", "correct-horse", "connector1", "conNector",
+        "administratively", "1234567890123456", "abcdefgh", "tasks..max", "postgres!",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        assert_true(secret_register("PW", values[i], strlen(values[i])));
+        char text[64];
+        snprintf(text, sizeof text, "a%sb", values[i]);
+        expect_redacted(text, "a<secret PW>b");
+    }
+}
+
+/* However the text is cut: as the whole text is shown. */
+static void common_values_are_found_in_streams(void **state)
+{
+    static const char text[] = "connector {\"connector\":\"x\",\"password\":\"connector\"} "
+                               "password=hunter2&a=hunter2 not-a-password: not-a-real-value\n"
+                               "password: not-a-real-value, token=no\n~~~~~~~~";
+    struct buffer whole;
+    (void)state;
+    secret_judge_keys(sensitive_name);
+    assert_true(secret_register("PW", "connector", 9));
+    assert_true(secret_register("PW", "hunter2", 7));
+    assert_true(secret_register("PW", "no", 2));
+    assert_true(secret_register("LONG", "not-a-real-value", 16));
+    buffer_init(&whole, 1000);
+    assert_true(secret_redact(&whole, text, strlen(text)));
+    assert_null(strstr(buffer_text(&whole), "password=hunter2"));
+    assert_null(strstr(buffer_text(&whole), "=no"));
+    for (size_t n = 1; n < 40; n++) {
+        struct shown s;
+        open_shown(&s);
+        for (size_t at = 0; at < strlen(text); at += n) {
+            size_t size = n < strlen(text) - at ? n : strlen(text) - at;
+            assert_true(secret_stream_add(&s.stream, &s.text, text + at, size));
+        }
+        let_go(&s);
+        if (n > 8) /* a key that two writes cut is not known */
+            assert_null(strstr(buffer_text(&s.text), "not-a-real"));
+        close_shown(&s);
+    }
+    struct shown s;
+    open_shown(&s);
+    add(&s, "password=");
+    add(&s, "hun");
+    add(&s, "ter2\n");
+    let_go(&s);
+    expect_shown(&s, "password=<secret PW>\n");
+    add(&s, "password=hunter2");
+    let_go(&s);
+    expect_shown(&s, "password=<secret PW>");
+    add(&s, "password=n");
+    add(&s, "o");
+    let_go(&s);
+    expect_shown(&s, "password=<secret PW>");
+    close_shown(&s);
+    buffer_free(&whole);
+}
+
 /* bsearch needs the order; what is not folded would never be found. */
 static void the_defined_keys_are_sorted_and_sensitive(void **state)
 {
@@ -702,6 +800,9 @@ int main(void)
         cmocka_unit_test_teardown(a_command_has_no_other_descriptor, forget),
         cmocka_unit_test_teardown(complaints_are_kept_apart, forget),
         cmocka_unit_test_teardown(keys_are_judged, forget),
+        cmocka_unit_test_teardown(common_values_are_hidden_where_they_are_the_value, forget),
+        cmocka_unit_test_teardown(other_values_are_not_common, forget),
+        cmocka_unit_test_teardown(common_values_are_found_in_streams, forget),
         cmocka_unit_test_teardown(the_defined_keys_are_sorted_and_sensitive, forget),
         cmocka_unit_test_teardown(the_secret_part_of_a_value_is_registered, forget),
         cmocka_unit_test_teardown(a_value_is_judged_with_its_key, forget),
