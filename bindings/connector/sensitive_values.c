@@ -328,9 +328,10 @@ static bool find_user_info(struct search *s, struct span text)
  * tells, and a reference is not. */
 static bool search_value(struct search *s, struct span text, enum sensitivity *by_key)
 {
-    *by_key = text.size == 0 || is_reference(text) ? SENSITIVE_NONE : sensitivity_of(s->label);
-    if (text.size == 0 || is_reference(text))
+    *by_key = SENSITIVE_NONE;
+    if (text.start == NULL || text.size == 0 || is_reference(text))
         return true;
+    *by_key = sensitivity_of(s->label);
     if (!find_all(s, text))
         return false;
     /* JAAS options with references in place of every secret */
