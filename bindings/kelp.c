@@ -21,6 +21,7 @@
 #include "providers/provider.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
 
 #include "base/clock.h"
 #include "base/terminal.h"
@@ -157,7 +158,7 @@ static void push_raw(lua_State *L)
         {"is_mask", config_is_mask_call},
         {"is_injected", config_is_injected_call},
         {"read_listed", record_read_listed_call},
-        {"is_secret_key", sensitive_keys_is_call},
+        {"is_secret_key", sensitive_values_is_call},
         {"secret_key_add", sensitive_keys_add_call},
         {"redact", secret_redact_call},
         {"error", error_make},
@@ -202,6 +203,7 @@ static void push_raw(lua_State *L)
     lua_setfield(L, -2, "verbs");
     provider_table_push(L);
     lua_setfield(L, -2, "providers");
+    secret_judge_keys(sensitive_name);
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }

@@ -2,23 +2,25 @@
 
 #include "secret/secret_match.h"
 
-static bool add_label(struct buffer *out, const struct form *f)
+static bool add_label(struct buffer *out, const struct match *p)
 {
-    return buffer_add_text(out, "<secret ") && buffer_add_text(out, f->label) &&
-           buffer_add_char(out, '>');
+    bool bare = p->word != NULL && p->word->bare;
+    return (!bare || buffer_add_char(out, '"')) && buffer_add_text(out, "<secret ") &&
+           buffer_add_text(out, p->word != NULL ? p->word->label : p->form->label) &&
+           buffer_add_char(out, '>') && (!bare || buffer_add_char(out, '"'));
 }
 
 bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 {
-    if (forms.count == 0)
+    if (match_nothing())
         return buffer_add(out, bytes, size);
     if (!forms_complete())
         return false; /* better not written than written in clear */
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = false};
     size_t run = 0;
     while (match_find(bytes, size, run, &marks, false, &p)) {
-        if (!buffer_add(out, bytes + run, p.start - run) || !add_label(out, p.form))
+        if (!buffer_add(out, bytes + run, p.start - run) || !add_label(out, &p))
             return false;
         run = p.end;
     }
@@ -28,9 +30,9 @@ bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 size_t secret_cut(const char *bytes, size_t size, size_t limit)
 {
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = false};
     size_t run = 0;
-    if (size <= limit || forms.count == 0)
+    if (size <= limit || match_nothing())
         return size < limit ? size : limit;
     if (!forms_complete())
         return 0;
@@ -74,7 +76,7 @@ static bool show(const struct secret_stream *s, struct buffer *out, size_t from,
 /* A match whose beginning was redacted before has its label. */
 static bool show_label(const struct secret_stream *s, struct buffer *out, const struct match *p)
 {
-    return (s->was_redacted && p->start < s->shown) || add_label(out, p->form);
+    return (s->was_redacted && p->start < s->shown) || add_label(out, p);
 }
 
 /* Forgets what is held before `from`. */
@@ -99,12 +101,12 @@ static bool give_up(struct secret_stream *s)
 
 bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *bytes, size_t size)
 {
-    if (forms.count == 0)
+    if (match_nothing())
         return buffer_add(out, bytes, size);
     if (!forms_complete() || !buffer_add(&s->held, bytes, size))
         return give_up(s);
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = false};
     size_t run = 0;
     bool more;
     while ((more = match_find(s->held.data, s->held.size, run, &marks, true, &p)) && !p.open) {
@@ -112,7 +114,7 @@ bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *
             return give_up(s);
         run = p.end;
     }
-    size_t end = more ? p.start : s->held.size;
+    size_t end = more ? p.hold : s->held.size;
     if (!show(s, out, run, end))
         return give_up(s);
     drop(s, end);
@@ -138,10 +140,10 @@ bool secret_stream_release(struct secret_stream *s, struct buffer *out)
     if (!forms_complete())
         return give_up(s);
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = true};
     size_t run = 0, from = 0, context = s->held.size;
     while (match_find(s->held.data, s->held.size, from, &marks, true, &p)) {
-        if (p.form == NULL) {
+        if (p.form == NULL && p.word == NULL) {
             context = p.start < context ? p.start : context;
             from = p.start + 1;
             continue;
