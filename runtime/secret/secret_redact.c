@@ -1,13 +1,61 @@
+#define _GNU_SOURCE /* memrchr */
 #include "secret/secret_redact.h"
 
 #include "secret/secret_match.h"
 
-static bool add_label(struct buffer *out, const struct match *p)
+static const char opening[] = "<secret ";
+enum { IN_LABEL = sizeof opening - 1 };
+
+/* How much of `opening` the text ends with: after `state` of it, these bytes. IN_LABEL: the
+ * label that follows it has not ended either. */
+static unsigned char label_state(unsigned char state, const char *bytes, size_t size)
+{
+    const char *end = bytes + size;
+    const char *last = size > 0 ? memrchr(bytes, '<', size) : NULL;
+    if (last != NULL) {
+        bytes = last;
+        state = 0;
+    } else if (state == 0) {
+        return 0;
+    }
+    for (; bytes < end; bytes++) {
+        if (state < IN_LABEL ? *bytes != opening[state] : forms_label_char(*bytes) != *bytes)
+            return 0;
+        if (state < IN_LABEL)
+            state++;
+    }
+    return state;
+}
+
+/* Adds what may be seen. */
+static bool add_text(struct buffer *out, unsigned char *state, const char *bytes, size_t size)
+{
+    *state = label_state(*state, bytes, size);
+    return buffer_add(out, bytes, size);
+}
+
+/* A label that holds a registered value itself ends before it. */
+static bool add_label_text(struct buffer *out, const char *label)
+{
+    struct match inner;
+    struct match_marks marks = {.ends = false};
+    size_t size = strlen(label);
+    if (match_find(label, size, 0, &marks, false, &inner))
+        size = inner.start;
+    return buffer_add(out, opening, size > 0 ? IN_LABEL : IN_LABEL - 1) &&
+           buffer_add(out, label, size) && buffer_add_char(out, '>');
+}
+
+/* Adds the label of a match; within another label nothing, so that none stands in one. */
+static bool add_label(struct buffer *out, unsigned char *state, const struct match *p)
 {
     bool bare = p->word != NULL && p->word->bare;
-    return (!bare || buffer_add_char(out, '"')) && buffer_add_text(out, "<secret ") &&
-           buffer_add_text(out, p->word != NULL ? p->word->label : p->form->label) &&
-           buffer_add_char(out, '>') && (!bare || buffer_add_char(out, '"'));
+    if (*state == IN_LABEL)
+        return true;
+    *state = 0;
+    return (!bare || buffer_add_char(out, '"')) &&
+           add_label_text(out, p->word != NULL ? p->word->label : p->form->label) &&
+           (!bare || buffer_add_char(out, '"'));
 }
 
 bool secret_redact(struct buffer *out, const char *bytes, size_t size)
@@ -19,8 +67,9 @@ bool secret_redact(struct buffer *out, const char *bytes, size_t size)
     struct match p;
     struct match_marks marks = {.ends = false};
     size_t run = 0;
+    unsigned char state = 0;
     while (match_find(bytes, size, run, &marks, false, &p)) {
-        if (!buffer_add(out, bytes + run, p.start - run) || !add_label(out, &p))
+        if (!add_text(out, &state, bytes + run, p.start - run) || !add_label(out, &state, &p))
             return false;
         run = p.end;
     }
@@ -51,6 +100,7 @@ void secret_stream_init(struct secret_stream *s)
     buffer_init(&s->held, SIZE_MAX);
     s->shown = 0;
     s->was_redacted = false;
+    s->label = 0;
 }
 
 void secret_stream_free(struct secret_stream *s)
@@ -58,6 +108,7 @@ void secret_stream_free(struct secret_stream *s)
     buffer_wipe(&s->held);
     s->shown = 0;
     s->was_redacted = false;
+    s->label = 0;
 }
 
 bool secret_stream_waits(const struct secret_stream *s)
@@ -66,17 +117,17 @@ bool secret_stream_waits(const struct secret_stream *s)
 }
 
 /* Adds bytes [from, to) of what is held, but for those that were shown before. */
-static bool show(const struct secret_stream *s, struct buffer *out, size_t from, size_t to)
+static bool show(struct secret_stream *s, struct buffer *out, size_t from, size_t to)
 {
     if (from < s->shown)
         from = s->shown;
-    return from >= to || buffer_add(out, s->held.data + from, to - from);
+    return from >= to || add_text(out, &s->label, s->held.data + from, to - from);
 }
 
 /* A match whose beginning was redacted before has its label. */
-static bool show_label(const struct secret_stream *s, struct buffer *out, const struct match *p)
+static bool show_label(struct secret_stream *s, struct buffer *out, const struct match *p)
 {
-    return (s->was_redacted && p->start < s->shown) || add_label(out, p);
+    return (s->was_redacted && p->start < s->shown) || add_label(out, &s->label, p);
 }
 
 /* Forgets what is held before `from`. */
@@ -125,7 +176,7 @@ bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *
 static bool release_cut(struct secret_stream *s, struct buffer *out, const struct match *p)
 {
     bool line = s->held.data[s->held.size - 1] == '\n';
-    if (!show_label(s, out, p) || (line && !buffer_add_char(out, '\n')))
+    if (!show_label(s, out, p) || (line && !add_text(out, &s->label, "\n", 1)))
         return give_up(s);
     drop(s, p->start);
     s->shown = s->held.size;

@@ -765,6 +765,45 @@ static void common_values_are_found_in_streams(void **state)
     buffer_free(&whole);
 }
 
+/* `input` as it is shown, at once and byte by byte. */
+static void expect_shown_so(const char *input, const char *expected)
+{
+    struct buffer out;
+    struct secret_stream s;
+    buffer_init(&out, SIZE_MAX);
+    assert_true(secret_redact(&out, input, strlen(input)));
+    assert_string_equal(buffer_text(&out), expected);
+    buffer_clear(&out);
+    secret_stream_init(&s);
+    for (const char *c = input; *c != '\0'; c++)
+        assert_true(secret_stream_add(&s, &out, c, 1));
+    assert_true(secret_stream_release(&s, &out));
+    assert_string_equal(buffer_text(&out), expected);
+    secret_stream_free(&s);
+    buffer_free(&out);
+}
+
+static void a_label_stands_in_no_other(void **state)
+{
+    (void)state;
+    const char first[] = "not-a-real-value", second[] = "not-a-real-other";
+    assert_true(secret_register("database.password", first, strlen(first)));
+    assert_true(secret_register("KEY", "database.password", 17));
+    assert_true(secret_register("of not-a-real-value.", second, strlen(second)));
+    expect_shown_so("x not-a-real-value y", "x <secret> y");
+    expect_shown_so("x not-a-real-other y", "x <secret of > y");
+    expect_shown_so("x database.password y", "x <secret KEY> y");
+    /* what was printed once is printed again */
+    expect_shown_so("<secret database.password>", "<secret >");
+    expect_shown_so("<secret a.not-a-real-value.b>, database.password",
+                    "<secret a..b>, <secret KEY>");
+    expect_shown_so("<<secret not-a-real-value not-a-real-other", "<<secret  ");
+    /* what only looks like the beginning of one hides nothing */
+    expect_shown_so("<secret\ndatabase.password", "<secret\n<secret KEY>");
+    expect_shown_so("<secre> database.password", "<secre> <secret KEY>");
+    expect_shown_so("<secret x\n\"database.password", "<secret x\n\"<secret KEY>");
+}
+
 /* bsearch needs the order; what is not folded would never be found. */
 static void the_defined_keys_are_sorted_and_sensitive(void **state)
 {
@@ -788,6 +827,7 @@ int main(void)
         cmocka_unit_test_teardown(characters_beyond_the_first_plane_are_found, forget),
         cmocka_unit_test_teardown(a_label_cannot_break_out, forget),
         cmocka_unit_test_teardown(what_may_be_printed_is_not_registered, forget),
+        cmocka_unit_test_teardown(a_label_stands_in_no_other, forget),
         cmocka_unit_test_teardown(a_cut_spares_values, forget),
         cmocka_unit_test_teardown(a_stream_holds_back_only_what_may_be_a_value, forget),
         cmocka_unit_test_teardown(a_released_beginning_is_remembered, forget),
