@@ -141,6 +141,25 @@ static int progress_is_live(lua_State *L)
     return 1;
 }
 
+/* What is not a function of kelp.raw, which is at the top. [-0, +0, e] */
+static void set_values(lua_State *L)
+{
+    simulator_push_start(L, provider_simulations());
+    lua_setfield(L, -2, "simulator");
+    connector_push_metatable(L);
+    lua_setfield(L, -2, "connector_metatable");
+    target_push_metatable(L);
+    lua_setfield(L, -2, "target_metatable");
+    task_push_metatable(L);
+    lua_setfield(L, -2, "task_metatable");
+    verb_table_push(L);
+    lua_setfield(L, -2, "verbs");
+    provider_table_push(L);
+    lua_setfield(L, -2, "providers");
+    luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
+    lua_setfield(L, -2, "json");
+}
+
 /* Pushes kelp.raw. task_open must have been called. [-0, +1, m] */
 static void push_raw(lua_State *L)
 {
@@ -191,21 +210,8 @@ static void push_raw(lua_State *L)
     luaL_setfuncs(L, run_reader_functions, 0);
     luaL_setfuncs(L, selection_functions, 0);
     luaL_setfuncs(L, at_end_functions, 0);
-    simulator_push_start(L, provider_simulations());
-    lua_setfield(L, -2, "simulator");
-    connector_push_metatable(L);
-    lua_setfield(L, -2, "connector_metatable");
-    target_push_metatable(L);
-    lua_setfield(L, -2, "target_metatable");
-    task_push_metatable(L);
-    lua_setfield(L, -2, "task_metatable");
-    verb_table_push(L);
-    lua_setfield(L, -2, "verbs");
-    provider_table_push(L);
-    lua_setfield(L, -2, "providers");
+    set_values(L);
     secret_judge_keys(sensitive_name);
-    luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
-    lua_setfield(L, -2, "json");
 }
 
 static void set_number(lua_State *L, const char *field, double value)
