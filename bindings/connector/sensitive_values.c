@@ -164,7 +164,8 @@ bool sensitive_name(const char *start, size_t size)
     char name[SENSITIVE_LONGEST_KEY + 1];
     if (size == 0 || size >= sizeof name)
         return false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    bool may_be_one = strchr("sxp", tolower((unsigned char)*start)) != NULL && *start != '\0';
+    for (size_t i = 0; may_be_one && i < sizeof names / sizeof *names; i++)
         if (text_equals_word(start, size, names[i]))
             return true;
     memcpy(name, start, size);

@@ -181,11 +181,20 @@ static size_t name_before(const char *text, size_t at, size_t *size)
     return start;
 }
 
+/* Whether what could be a word holds what begins an escape. */
+static bool may_be_escaped(const char *text, size_t size)
+{
+    size = size < words.longest ? size : words.longest;
+    return memchr(text, '\\', size) != NULL || memchr(text, '%', size) != NULL ||
+           memchr(text, '+', size) != NULL;
+}
+
 /* The longest word that starts at `start`, with any of the escapes undone, and its end. */
 static const struct word *word_at(const char *text, size_t size, size_t start, size_t *end)
 {
     const struct word *found = NULL;
-    for (int way = 0; way < ESCAPE_WAYS; way++) {
+    int ways = may_be_escaped(text + start, size - start) ? ESCAPE_WAYS : ESCAPE_PLAIN + 1;
+    for (int way = ESCAPE_PLAIN; way < ways; way++) {
         struct escape_cursor c = escape_start(text + start, size - start, way);
         char bytes[LONGEST_RUN];
         int byte;
@@ -241,13 +250,27 @@ static bool find_at(const char *text, size_t size, size_t at, bool open, struct 
     return true;
 }
 
+/* Where the byte is at or after `from`; `known`: where it was at or after less, or less. */
+static size_t next_of(char byte, const char *text, size_t size, size_t known, size_t from)
+{
+    if (known > from)
+        return known;
+    const char *at = memchr(text + from, byte, size - from);
+    return at != NULL ? (size_t)(at - text) : size;
+}
+
 bool secret_words_find(const char *text, size_t size, size_t from, bool open,
                        struct word_match *match)
 {
     if (words.count == 0 || key_is_sensitive == NULL)
         return false;
-    for (size_t at = from; at < size; at++)
-        if ((text[at] == ':' || text[at] == '=') && find_at(text, size, at, open, match))
+    size_t colon = from, equals = from;
+    for (size_t at = from; at < size; at++) {
+        colon = next_of(':', text, size, colon, at);
+        equals = next_of('=', text, size, equals, at);
+        at = colon < equals ? colon : equals;
+        if (at < size && find_at(text, size, at, open, match))
             return true;
+    }
     return false;
 }
