@@ -22,6 +22,7 @@
 #include "providers/provider.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
 
 #include "base/clock.h"
 #include "base/terminal.h"
@@ -156,7 +157,7 @@ static const luaL_Reg connector_functions[] = {
     {"is_mask", config_is_mask_call},
     {"is_injected", config_is_injected_call},
     {"read_listed", record_read_listed_call},
-    {"is_secret_key", sensitive_keys_is_call},
+    {"is_secret_key", sensitive_values_is_call},
     {"secret_key_add", sensitive_keys_add_call},
     {"is_connector", is_connector},
     {NULL, NULL},
@@ -189,16 +190,9 @@ static const luaL_Reg runtime_functions[] = {
     {NULL, NULL},
 };
 
-/* Pushes kelp.raw. task_open must have been called. [-0, +1, m] */
-static void push_raw(lua_State *L)
+/* What is not a function of kelp.raw, which is at the top. [-0, +0, e] */
+static void set_values(lua_State *L)
 {
-    luaL_newlib(L, runtime_functions);
-    luaL_setfuncs(L, connector_functions, 0);
-    luaL_setfuncs(L, writes_functions, 0);
-    luaL_setfuncs(L, place_functions, 0);
-    luaL_setfuncs(L, run_reader_functions, 0);
-    luaL_setfuncs(L, selection_functions, 0);
-    luaL_setfuncs(L, at_end_functions, 0);
     simulator_push_start(L, provider_simulations());
     lua_setfield(L, -2, "simulator");
     connector_push_metatable(L);
@@ -213,6 +207,20 @@ static void push_raw(lua_State *L)
     lua_setfield(L, -2, "providers");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
+}
+
+/* Pushes kelp.raw. task_open must have been called. [-0, +1, m] */
+static void push_raw(lua_State *L)
+{
+    luaL_newlib(L, runtime_functions);
+    luaL_setfuncs(L, connector_functions, 0);
+    luaL_setfuncs(L, writes_functions, 0);
+    luaL_setfuncs(L, place_functions, 0);
+    luaL_setfuncs(L, run_reader_functions, 0);
+    luaL_setfuncs(L, selection_functions, 0);
+    luaL_setfuncs(L, at_end_functions, 0);
+    set_values(L);
+    secret_judge_keys(sensitive_name);
 }
 
 static void set_number(lua_State *L, const char *field, double value)

@@ -8,6 +8,7 @@
 #include "http/exchange.h"
 #include "connector/config.h"
 #include "connector/connector.h"
+#include "connector/sensitive_values.h"
 #include "lua/error.h"
 #include "lua/json.h"
 #include "connector/hooks.h"
@@ -302,12 +303,24 @@ static bool has_config(const struct route *route)
     return route->body == BODY_CONFIG || route->body == BODY_CREATE;
 }
 
+/* The pair at the top: a kelp.secret, or a text that is or holds one by its key or its
+ * form. What is a mask or a reference the provider or the worker knows already. */
+static bool is_secret_pair(lua_State *L)
+{
+    if (lua_type(L, -1) != LUA_TSTRING || lua_type(L, -2) != LUA_TSTRING)
+        return secret_at(L, -1) != NULL;
+    size_t size;
+    const char *value = lua_tolstring(L, -1, &size);
+    return !config_is_mask(value, size) &&
+           sensitivity_of_value(lua_tostring(L, -2), value, size) != SENSITIVE_NONE;
+}
+
 static bool has_secret(lua_State *L, int config)
 {
     bool found = false;
     lua_pushnil(L);
     while (!found && lua_next(L, config)) {
-        found = secret_at(L, -1) != NULL;
+        found = is_secret_pair(L);
         lua_pop(L, 1);
     }
     if (found)

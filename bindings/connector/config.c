@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 #include "connector/config.h"
 
 #include "base/buffer.h"
@@ -7,7 +8,7 @@
 #include "lua/error.h"
 #include "lua/json.h"
 #include "lua/secret_value.h"
-#include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
 #include "providers/provider.h"
 
 #include <lauxlib.h>
@@ -30,7 +31,7 @@ static bool is_mask_of(const char *mask, const char *value, size_t size)
     return true;
 }
 
-bool config_is_mask(const char *value, size_t size)
+static bool is_provider_mask(const char *value, size_t size)
 {
     const struct provider *p;
     for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
@@ -38,6 +39,28 @@ bool config_is_mask(const char *value, size_t size)
             return true;
     }
     return false;
+}
+
+/* What kelp itself prints in place of a secret or of a part of the value, and what
+ * workers log: no provider takes these back. */
+static bool is_printed_mask(const char *value, size_t size)
+{
+    static const char label[] = "<secret ", part[] = ":<hidden>@", parameter[] = "=<hidden>";
+    const char *start = memchr(value, '<', size);
+    if (start == NULL)
+        return text_equals_word(value, size, "[hidden]");
+    if (text_equals_word(value, size, "<hidden>") || text_equals_word(value, size, "<secret>"))
+        return true;
+    start = memmem(start, size - (size_t)(start - value), label, sizeof label - 1);
+    if (start != NULL && memchr(start, '>', size - (size_t)(start - value)) != NULL)
+        return true;
+    return memmem(value, size, part, sizeof part - 1) != NULL ||
+           memmem(value, size, parameter, sizeof parameter - 1) != NULL;
+}
+
+bool config_is_mask(const char *value, size_t size)
+{
+    return is_provider_mask(value, size) || is_printed_mask(value, size);
 }
 
 static bool injects(const struct provider *p, const char *key)
@@ -59,11 +82,6 @@ bool config_is_injected(const char *key)
             return true;
     }
     return false;
-}
-
-bool config_is_secret_key(const char *key)
-{
-    return sensitivity_of(key) != SENSITIVE_NONE;
 }
 
 int config_is_mask_call(lua_State *L)
@@ -202,7 +220,7 @@ static bool is_name(const char *key, size_t size)
 /* A response may repeat what was sent. */
 static void register_value(lua_State *L, const char *key, const char *text, size_t size)
 {
-    if (size >= SECRET_MIN_REDACTED && !config_is_mask(text, size)
+    if (!config_is_mask(text, size)
         && !sensitive_value_register(key, text, size))
         luaL_error(L, "not enough memory");
 }
@@ -418,14 +436,15 @@ struct pair {
     bool plain; /* both stand for themselves in JSON */
 };
 
-static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
+static void raise_masked(lua_State *L, const struct pair *pairs, size_t n, bool keep_masked)
 {
     luaL_Buffer names;
     lua_Integer count = 0;
     lua_newtable(L);
     int keys = lua_gettop(L);
     for (size_t i = 0; i < n; i++) {
-        if (config_is_mask(pairs[i].value, pairs[i].size)) {
+        bool kept = keep_masked && is_provider_mask(pairs[i].value, pairs[i].size);
+        if (!kept && config_is_mask(pairs[i].value, pairs[i].size)) {
             lua_pushstring(L, pairs[i].key);
             lua_rawseti(L, keys, ++count);
         }
@@ -438,7 +457,7 @@ static void raise_masked(lua_State *L, const struct pair *pairs, size_t n)
         luaL_addvalue(&names);
     }
     luaL_pushresult(&names);
-    error_push(L, ERROR_MASKED, "these values are masks that the provider shows in place of "
+    error_push(L, ERROR_MASKED, "these values are masks that are shown in place of "
                                 "secrets; supply them: %s", lua_tostring(L, -1));
     lua_pushvalue(L, keys);
     lua_setfield(L, -2, "keys");
@@ -568,7 +587,7 @@ void config_write(lua_State *L, int index, const struct config_format *format, s
     const char *name = format->name;
     struct pair few[FEW], *pairs = few;
     size_t n = 0, room = FEW, bytes = 64, from = out->size;
-    bool masked = false, opened = false, named = name == NULL;
+    bool masked = false, printed = false, opened = false, named = name == NULL;
     index = lua_absindex(L, index);
     luaL_checkstack(L, 12, NULL);
     if (name == NULL && write_again(L, index, out))
@@ -589,7 +608,8 @@ void config_write(lua_State *L, int index, const struct config_format *format, s
         struct pair *pair = &pairs[n++];
         opened |= lua_type(L, -1) != LUA_TSTRING;
         read_pair(L, anchors, format, pair);
-        masked |= config_is_mask(pair->value, pair->size);
+        masked |= is_provider_mask(pair->value, pair->size);
+        printed |= is_printed_mask(pair->value, pair->size);
         named |= is_name(pair->key, pair->key_size);
         lua_pop(L, 1);
     }
@@ -599,8 +619,8 @@ void config_write(lua_State *L, int index, const struct config_format *format, s
         sort_by_key(pairs, n);
     else
         qsort(pairs, n, sizeof *pairs, by_key);
-    if (masked && !format->keep_masked)
-        raise_masked(L, pairs, n);
+    if (printed || (masked && !format->keep_masked))
+        raise_masked(L, pairs, n, format->keep_masked);
     for (size_t i = 0; i < n; i++)
         bytes += pairs[i].key_size + pairs[i].size + 8;
     buffer_reserve(out, bytes);

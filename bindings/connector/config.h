@@ -43,8 +43,8 @@ struct config_format {
 
 /* Writes the config table at `index` (any of the values above) as a JSON object
  * with sorted keys, its secrets opened. Raises an `invalid` error object, or a
- * `masked` one whose `keys` lists them when values are masks that are not kept.
- * [-0, +0, e] */
+ * `masked` one whose `keys` lists them when values are masks that may not be sent: with
+ * `keep_masked`, a provider's may. [-0, +0, e] */
 void config_write(lua_State *L, int index, const struct config_format *format,
                   struct buffer *out);
 
@@ -58,15 +58,13 @@ void config_receive(lua_State *L, int index);
  * returns it. [-1, +1, m] */
 int config_receive_call(lua_State *L);
 
-/* True for a value that stands for a secret that a provider does not show. */
+/* True for a value that stands for a secret: what a provider shows (its `mask`, as two or
+ * more asterisks), or what kelp and workers print: [hidden], <hidden>, <secret LABEL>, also
+ * in a part of an address. `keep_masked` sends a provider's back, never the others. */
 bool config_is_mask(const char *value, size_t size);
 
 /* True for a key that a provider adds to the configs that it returns. */
 bool config_is_injected(const char *key);
-
-/* True for a key whose value nobody but the connector should see, or a part of it;
- * see connector/sensitive_keys.h. */
-bool config_is_secret_key(const char *key);
 
 /* raw.is_mask(value), raw.is_injected(key). */
 int config_is_mask_call(lua_State *L);

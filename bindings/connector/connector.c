@@ -1,25 +1,40 @@
 #include "connector/connector.h"
 
+#include "base/buffer.h"
+#include "base/text.h"
 #include "lua/metatable.h"
 
 #include <lauxlib.h>
 
+#include <stdint.h>
+
 static const char METATABLE[] = "kelp.connector";
+
+/* Adds the text field, harmless to a terminal, on one line. */
+static bool add_field(lua_State *L, const char *field, struct buffer *out)
+{
+    size_t size = 1;
+    bool is_text = lua_getfield(L, 1, field) == LUA_TSTRING;
+    const char *text = is_text ? lua_tolstring(L, -1, &size) : "?";
+    bool done = text_add_line(out, text, size);
+    lua_pop(L, 1);
+    return done;
+}
 
 /* "connector orders (S3_SINK, running)" */
 static int show(lua_State *L)
 {
+    struct buffer shown;
     luaL_checktype(L, 1, LUA_TTABLE);
-    static const char *const fields[] = {"name", "class", "state"};
-    for (int i = 0; i < 3; i++) {
-        if (lua_getfield(L, 1, fields[i]) != LUA_TSTRING) {
-            lua_pop(L, 1);
-            lua_pushliteral(L, "?");
-        }
-    }
-    lua_pushfstring(L, "connector %s (%s, %s)", lua_tostring(L, -3), lua_tostring(L, -2),
-                    lua_tostring(L, -1));
-    return 1;
+    buffer_init(&shown, SIZE_MAX);
+    bool done = buffer_add_text(&shown, "connector ") && add_field(L, "name", &shown) &&
+                buffer_add_text(&shown, " (") && add_field(L, "class", &shown) &&
+                buffer_add_text(&shown, ", ") && add_field(L, "state", &shown) &&
+                buffer_add_char(&shown, ')');
+    if (done)
+        lua_pushlstring(L, shown.data, shown.size);
+    buffer_free(&shown);
+    return done ? 1 : luaL_error(L, "not enough memory");
 }
 
 void connector_push_metatable(lua_State *L)

@@ -8,7 +8,7 @@
 #include "connector/hooks.h"
 #include "lua/secret_value.h"
 #include "connector/target_private.h"
-#include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
 
 #include <lauxlib.h>
 
@@ -329,6 +329,42 @@ static void read_client_key(lua_State *L, struct target *t, int options, int anc
     lua_setfield(L, anchors, "key_password");
 }
 
+/* A proxy's user and password stand in its address, where libcurl looks for them. A raw
+ * '@' in the password can be read in two ways, and libcurl's message would show a part. */
+static void check_proxy(lua_State *L, struct target *t)
+{
+    const char *proxy = t->http.proxy;
+    if (proxy == NULL)
+        return;
+    const char *scheme = strstr(proxy, "://");
+    const char *authority = scheme != NULL ? scheme + 3 : proxy;
+    const char *at = strrchr(authority, '@');
+    if (at == NULL)
+        return;
+    const char *colon = memchr(authority, ':', (size_t)(at - authority));
+    if (colon != NULL && !secret_register("proxy", colon + 1, (size_t)(at - colon) - 1))
+        luaL_error(L, "not enough memory");
+    if (strcspn(authority, "@/?#") != (size_t)(at - authority))
+        error_misuse(L, "kelp.%s: the user or the password in proxy (…@%s) holds one of @ / ? #: "
+                     "write it as %%40, %%2F, %%3F or %%23", t->provider->name, at + 1);
+    if (!sensitive_value_register("proxy", proxy, strlen(proxy)))
+        luaL_error(L, "not enough memory");
+}
+
+/* Not shown: a short password would be readable in the message. */
+static void refuse_userinfo(lua_State *L, const struct target *t, const char *option,
+                            const char *url)
+{
+    const struct provider *p = t->provider;
+    const char *host = strrchr(url, '@') + 1;
+    if (p->user.option == NULL)
+        error_misuse(L, "kelp.%s: %s (…@%s) holds a user or a password, which is not used there: %s%s",
+                     p->name, option, host, p->token.option != NULL ? "set " : "leave it out",
+                     p->token.option != NULL ? p->token.option : "");
+    error_misuse(L, "kelp.%s: %s (…@%s) holds a user or a password: set %s and %s instead", p->name,
+                 option, host, p->user.option, p->password.option);
+}
+
 static void add_address(lua_State *L, struct target *t, const char *option, const char *url,
                         size_t size, int anchors)
 {
@@ -338,6 +374,8 @@ static void add_address(lua_State *L, struct target *t, const char *option, cons
     url = lua_pushlstring(L, url, size);
     if (!sensitive_value_register(option, url, size)) /* a password in it is refused, not shown */
         luaL_error(L, "not enough memory");
+    if (strchr(url, '@') != NULL && !text_has_control(url, size))
+        refuse_userinfo(L, t, option, url);
     const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
                        : strncmp(url, "http://", 7) == 0 ? url + 7
                                                          : NULL;
@@ -481,6 +519,7 @@ int target_make(lua_State *L)
     lua_pushvalue(L, anchors + 1);
     lua_setfield(L, anchors, "options");
     read_options(L, t, anchors + 1);
+    check_proxy(L, t);
     read_credentials(L, t, anchors + 1, anchors);
     read_client_key(L, t, anchors + 1, anchors);
     read_base_url(L, t, anchors + 1, anchors);

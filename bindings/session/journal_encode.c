@@ -7,6 +7,7 @@
 #include "secret/secret.h"
 #include "base/text.h"
 #include "connector/config.h"
+#include "connector/sensitive_values.h"
 #include "connector/connector.h"
 #include "lua/json.h"
 #include "lua/secret_value.h"
@@ -29,21 +30,6 @@ struct entry {
 
 /* ---- values ---- */
 
-static bool holds(const char *text, size_t size, const char *part)
-{
-    return memmem(text, size, part, strlen(part)) != NULL;
-}
-
-/* True for a text with a password in its address, or in a parameter of it. */
-static bool holds_password(const char *text, size_t size)
-{
-    if (memchr(text, '@', size) != NULL && holds(text, size, "://"))
-        return true;
-    return memchr(text, '=', size) != NULL
-           && (holds(text, size, "assword=") || holds(text, size, "ecret=")
-               || holds(text, size, "oken="));
-}
-
 /* Adds a JSON string in which no registered value is readable. */
 static bool add_safe(const char *text, size_t size, struct buffer *out)
 {
@@ -61,8 +47,8 @@ static bool is_hidden(const struct entry *e)
 {
     if (e->size == 0)
         return false;
-    return config_is_secret_key(e->key) ? !config_is_mask(e->text, e->size)
-                                        : holds_password(e->text, e->size);
+    return !config_is_mask(e->text, e->size) &&
+           sensitivity_of_value(e->key, e->text, e->size) != SENSITIVE_NONE;
 }
 
 /* Pairs of texts that are written down as they are: nothing in them is to be

@@ -198,6 +198,35 @@ bool text_add_hexadecimal(struct buffer *out, const char *bytes, size_t size)
     return true;
 }
 
+/* The code point of a well-formed sequence. */
+static uint32_t code_point(const unsigned char *s, size_t length)
+{
+    uint32_t code = length == 1 ? s[0] : s[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | (s[i] & 0x3f);
+    return code;
+}
+
+/* C1 controls, marks and controls of direction, what has no width, line separators, tags:
+ * after these, what is read is not what is there. */
+static bool is_deceptive(uint32_t code)
+{
+    return (code >= 0x80 && code < 0xa0) || code == 0x61c || code == 0x180e ||
+           (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x206f) || code == 0xfeff ||
+           (code >= 0xfff9 && code <= 0xfffb) || (code >= 0xe0000 && code <= 0xe007f);
+}
+
+size_t text_deceptive(const char *bytes, size_t size, uint32_t *code)
+{
+    const unsigned char *s = (const unsigned char *)bytes;
+    size_t length = utf8_sequence(s, size);
+    if (length < 2)
+        return 0;
+    *code = code_point(s, length);
+    return is_deceptive(*code) ? length : 0;
+}
+
 bool text_add_printable(struct buffer *out, const char *bytes, size_t size)
 {
     const unsigned char *s = (const unsigned char *)bytes;
@@ -205,8 +234,8 @@ bool text_add_printable(struct buffer *out, const char *bytes, size_t size)
     while (i < size) {
         size_t length = utf8_sequence(s + i, size - i);
         bool control = length == 1 && is_control(s[i]) && s[i] != '\n' && s[i] != '\t';
-        bool c1 = length == 2 && s[i] == 0xc2 && s[i + 1] < 0xa0;
-        if (length > 0 && !control && !c1) {
+        uint32_t code;
+        if (length > 0 && !control && text_deceptive(bytes + i, length, &code) == 0) {
             i += length;
             continue;
         }

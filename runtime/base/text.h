@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buffer;
 
@@ -44,9 +45,14 @@ bool text_add_base64(struct buffer *out, const char *bytes, size_t size);
 /* Adds two lower-case digits for each byte. */
 bool text_add_hexadecimal(struct buffer *out, const char *bytes, size_t size);
 
+/* The size of the character beyond ASCII at the start, when a terminal obeys it or a
+ * reader does not see it: a C1 control, a mark or control of direction, a line
+ * separator, what has no width; *code is its code point then. Otherwise 0. */
+size_t text_deceptive(const char *bytes, size_t size, uint32_t *code);
+
 /* Adds bytes of unknown origin so that a terminal shows them and obeys none of
  * them: control characters other than newline and tab become \xNN, and so do
- * bytes that are not UTF-8 and the C1 controls U+0080..U+009F. */
+ * bytes that are not UTF-8, and what text_deceptive finds. */
 bool text_add_printable(struct buffer *out, const char *bytes, size_t size);
 
 /* As text_add_printable, on one line: newlines and tabs with the blanks around

@@ -143,6 +143,25 @@ static void put_escape(struct state *s, unsigned char c)
     }
 }
 
+static void put_unit(struct state *s, unsigned unit)
+{
+    char text[8];
+    snprintf(text, sizeof text, "\\u%04x", unit & 0xffff);
+    put(s, text, 6);
+}
+
+static void put_code_point(struct state *s, uint32_t code)
+{
+    if (code < 0x10000) {
+        put_unit(s, code);
+        return;
+    }
+    put_unit(s, 0xd800 + ((code - 0x10000) >> 10));
+    put_unit(s, 0xdc00 + ((code - 0x10000) & 0x3ff));
+}
+
+/* The text may be printed: what a terminal obeys, or a reader does not see, is written
+ * by its number. */
 static void put_escaped(struct state *s, const char *bytes, size_t size)
 {
     const char *end = bytes + size, *from = bytes, *at = bytes;
@@ -151,6 +170,14 @@ static void put_escaped(struct state *s, const char *bytes, size_t size)
         at = json_plain_end(at, end);
         if (at < end && (unsigned char)*at >= 0x80) {
             ascii = false;
+            uint32_t code;
+            size_t deceptive = text_deceptive(at, (size_t)(end - at), &code);
+            if (deceptive > 0) {
+                put(s, from, (size_t)(at - from));
+                put_code_point(s, code);
+                from = at += deceptive;
+                continue;
+            }
             at++;
             continue;
         }

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/digest.h"
 #include "base/text.h"
+#include "secret/secret_words.h"
 
 #include <stdlib.h>
 
@@ -211,10 +212,22 @@ static const char *keep_label(const char *label)
     return copy;
 }
 
+/* Its encodings look like nothing else, and are searched for everywhere. */
+static bool register_common(const char *label, const char *bytes, size_t size)
+{
+    if (secret_words_has(bytes, size))
+        return true;
+    const char *kept = keep_label(label);
+    return kept != NULL && secret_words_add(kept, bytes, size) &&
+           (size < FORM_PREFIX || add_encodings(kept, bytes, size));
+}
+
 bool secret_register(const char *label, const char *bytes, size_t size)
 {
-    if (size < FORM_PREFIX)
+    if (size == 0)
         return true;
+    if (secret_is_common(bytes, size))
+        return register_common(label, bytes, size);
     struct form *known = find(bytes, size);
     if (known != NULL && known->whole)
         return true;
@@ -234,7 +247,7 @@ bool secret_register(const char *label, const char *bytes, size_t size)
 size_t secret_longest(void)
 {
     forms_complete(); /* if memory fails, the redaction that follows fails too */
-    return forms.longest;
+    return forms.longest > secret_words_longest() ? forms.longest : secret_words_longest();
 }
 
 void secret_forget_all(void)
@@ -246,6 +259,7 @@ void secret_forget_all(void)
             free(f);
         }
     }
+    secret_words_forget();
     for (size_t i = 0; i < forms.label_count; i++)
         free(forms.labels[i]);
     free(forms.by_prefix);
@@ -258,5 +272,5 @@ void secret_forget_all(void)
 
 size_t secret_generation(void)
 {
-    return forms.count;
+    return forms.count + secret_words_count();
 }

@@ -157,11 +157,15 @@ static void extend(const char *bytes, size_t size, struct match_marks *marks, bo
     }
 }
 
-bool match_find(const char *bytes, size_t size, size_t from, struct match_marks *marks,
-                bool stream, struct match *p)
+/* Finds the first form in [from, before), as match_find. */
+static bool find_form(const char *bytes, size_t size, size_t from, size_t before,
+                      struct match_marks *marks, bool stream, struct match *p)
 {
     size_t last = stream ? size : size >= FORM_PREFIX ? size - FORM_PREFIX + 1 : 0;
     size_t mark = 0;
+    if (forms.count == 0)
+        return false;
+    last = last < before ? last : before;
     for (size_t i = from; i < last;) {
         if (mark < i || i == from)
             mark = next_mark(marks, bytes, size, i);
@@ -176,7 +180,8 @@ bool match_find(const char *bytes, size_t size, size_t from, struct match_marks 
         }
         struct found found = find_at(bytes + i, size - i, mark - i);
         if (found.form != NULL) {
-            *p = (struct match){ i, i + found.size, found.form, found.begun, false };
+            *p = (struct match){ .start = i, .end = i + found.size, .hold = i,
+                                 .form = found.form, .open = found.begun };
             if (stream && found.cut != NULL) {
                 p->cut = true;
                 p->end = size;
@@ -185,10 +190,58 @@ bool match_find(const char *bytes, size_t size, size_t from, struct match_marks 
             return true;
         }
         if (stream && found.begun) {
-            *p = (struct match){ i, size, found.cut, true, found.cut != NULL };
+            *p = (struct match){ .start = i, .end = size, .hold = i, .form = found.cut,
+                                 .open = true, .cut = found.cut != NULL };
             return true;
         }
         i++;
     }
     return false;
+}
+
+/* The next common value at or after `from`; NULL: none. */
+static const struct word_match *find_word(const char *bytes, size_t size, size_t from,
+                                          struct match_marks *marks, bool stream)
+{
+    if (!marks->searched || (marks->has_word && marks->word.start < from)) {
+        marks->searched = true;
+        marks->has_word = secret_words_find(bytes, size, from, stream && !marks->ends,
+                                            &marks->word);
+    }
+    return marks->has_word ? &marks->word : NULL;
+}
+
+bool match_nothing(void)
+{
+    return forms.count == 0 && secret_words_count() == 0;
+}
+
+bool match_find(const char *bytes, size_t size, size_t from, struct match_marks *marks,
+                bool stream, struct match *p)
+{
+    const struct word_match *word = find_word(bytes, size, from, marks, stream);
+    bool form = find_form(bytes, size, from, word != NULL ? word->end : size, marks, stream, p);
+    if (word == NULL)
+        return form;
+    if (word->label == NULL) { /* it may go on */
+        size_t hold = word->key < from ? from : word->key;
+        if (!form)
+            *p = (struct match){ .start = word->start, .end = size, .hold = hold, .open = true };
+        else if (p->open && hold < p->hold)
+            p->hold = hold;
+        return true;
+    }
+    if (form && p->open && (p->cut || !marks->ends)) {
+        p->hold = word->key >= from && word->key < p->hold ? word->key : p->hold;
+        return true;
+    }
+    if (form && p->end <= word->start)
+        return true;
+    if (!form || p->form == NULL || p->start >= word->start) {
+        size_t end = form && p->end > word->end ? p->end : word->end;
+        *p = (struct match){ .start = word->start, .end = end, .hold = word->start, .word = word };
+        return true;
+    }
+    p->end = word->end > p->end ? word->end : p->end;
+    return true;
 }

@@ -1,24 +1,75 @@
+#define _GNU_SOURCE /* memrchr */
 #include "secret/secret_redact.h"
 
 #include "secret/secret_match.h"
 
-static bool add_label(struct buffer *out, const struct form *f)
+static const char opening[] = "<secret ";
+enum { IN_LABEL = sizeof opening - 1 };
+
+/* How much of `opening` the text ends with: after `state` of it, these bytes. IN_LABEL: the
+ * label that follows it has not ended either. */
+static unsigned char label_state(unsigned char state, const char *bytes, size_t size)
 {
-    return buffer_add_text(out, "<secret ") && buffer_add_text(out, f->label) &&
-           buffer_add_char(out, '>');
+    const char *end = bytes + size;
+    const char *last = size > 0 ? memrchr(bytes, '<', size) : NULL;
+    if (last != NULL) {
+        bytes = last;
+        state = 0;
+    } else if (state == 0) {
+        return 0;
+    }
+    for (; bytes < end; bytes++) {
+        if (state < IN_LABEL ? *bytes != opening[state] : forms_label_char(*bytes) != *bytes)
+            return 0;
+        if (state < IN_LABEL)
+            state++;
+    }
+    return state;
+}
+
+/* Adds what may be seen. */
+static bool add_text(struct buffer *out, unsigned char *state, const char *bytes, size_t size)
+{
+    *state = label_state(*state, bytes, size);
+    return buffer_add(out, bytes, size);
+}
+
+/* A label that holds a registered value itself ends before it. */
+static bool add_label_text(struct buffer *out, const char *label)
+{
+    struct match inner;
+    struct match_marks marks = {.ends = false};
+    size_t size = strlen(label);
+    if (match_find(label, size, 0, &marks, false, &inner))
+        size = inner.start;
+    return buffer_add(out, opening, size > 0 ? IN_LABEL : IN_LABEL - 1) &&
+           buffer_add(out, label, size) && buffer_add_char(out, '>');
+}
+
+/* Adds the label of a match; within another label nothing, so that none stands in one. */
+static bool add_label(struct buffer *out, unsigned char *state, const struct match *p)
+{
+    bool bare = p->word != NULL && p->word->bare;
+    if (*state == IN_LABEL)
+        return true;
+    *state = 0;
+    return (!bare || buffer_add_char(out, '"')) &&
+           add_label_text(out, p->word != NULL ? p->word->label : p->form->label) &&
+           (!bare || buffer_add_char(out, '"'));
 }
 
 bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 {
-    if (forms.count == 0)
+    if (match_nothing())
         return buffer_add(out, bytes, size);
     if (!forms_complete())
         return false; /* better not written than written in clear */
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = false};
     size_t run = 0;
+    unsigned char state = 0;
     while (match_find(bytes, size, run, &marks, false, &p)) {
-        if (!buffer_add(out, bytes + run, p.start - run) || !add_label(out, p.form))
+        if (!add_text(out, &state, bytes + run, p.start - run) || !add_label(out, &state, &p))
             return false;
         run = p.end;
     }
@@ -28,9 +79,9 @@ bool secret_redact(struct buffer *out, const char *bytes, size_t size)
 size_t secret_cut(const char *bytes, size_t size, size_t limit)
 {
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = false};
     size_t run = 0;
-    if (size <= limit || forms.count == 0)
+    if (size <= limit || match_nothing())
         return size < limit ? size : limit;
     if (!forms_complete())
         return 0;
@@ -49,6 +100,7 @@ void secret_stream_init(struct secret_stream *s)
     buffer_init(&s->held, SIZE_MAX);
     s->shown = 0;
     s->was_redacted = false;
+    s->label = 0;
 }
 
 void secret_stream_free(struct secret_stream *s)
@@ -56,6 +108,7 @@ void secret_stream_free(struct secret_stream *s)
     buffer_wipe(&s->held);
     s->shown = 0;
     s->was_redacted = false;
+    s->label = 0;
 }
 
 bool secret_stream_waits(const struct secret_stream *s)
@@ -64,17 +117,17 @@ bool secret_stream_waits(const struct secret_stream *s)
 }
 
 /* Adds bytes [from, to) of what is held, but for those that were shown before. */
-static bool show(const struct secret_stream *s, struct buffer *out, size_t from, size_t to)
+static bool show(struct secret_stream *s, struct buffer *out, size_t from, size_t to)
 {
     if (from < s->shown)
         from = s->shown;
-    return from >= to || buffer_add(out, s->held.data + from, to - from);
+    return from >= to || add_text(out, &s->label, s->held.data + from, to - from);
 }
 
 /* A match whose beginning was redacted before has its label. */
-static bool show_label(const struct secret_stream *s, struct buffer *out, const struct match *p)
+static bool show_label(struct secret_stream *s, struct buffer *out, const struct match *p)
 {
-    return (s->was_redacted && p->start < s->shown) || add_label(out, p->form);
+    return (s->was_redacted && p->start < s->shown) || add_label(out, &s->label, p);
 }
 
 /* Forgets what is held before `from`. */
@@ -99,12 +152,12 @@ static bool give_up(struct secret_stream *s)
 
 bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *bytes, size_t size)
 {
-    if (forms.count == 0)
+    if (match_nothing())
         return buffer_add(out, bytes, size);
     if (!forms_complete() || !buffer_add(&s->held, bytes, size))
         return give_up(s);
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = false};
     size_t run = 0;
     bool more;
     while ((more = match_find(s->held.data, s->held.size, run, &marks, true, &p)) && !p.open) {
@@ -112,7 +165,7 @@ bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *
             return give_up(s);
         run = p.end;
     }
-    size_t end = more ? p.start : s->held.size;
+    size_t end = more ? p.hold : s->held.size;
     if (!show(s, out, run, end))
         return give_up(s);
     drop(s, end);
@@ -123,7 +176,7 @@ bool secret_stream_add(struct secret_stream *s, struct buffer *out, const char *
 static bool release_cut(struct secret_stream *s, struct buffer *out, const struct match *p)
 {
     bool line = s->held.data[s->held.size - 1] == '\n';
-    if (!show_label(s, out, p) || (line && !buffer_add_char(out, '\n')))
+    if (!show_label(s, out, p) || (line && !add_text(out, &s->label, "\n", 1)))
         return give_up(s);
     drop(s, p->start);
     s->shown = s->held.size;
@@ -138,10 +191,10 @@ bool secret_stream_release(struct secret_stream *s, struct buffer *out)
     if (!forms_complete())
         return give_up(s);
     struct match p;
-    struct match_marks marks = {{0}};
+    struct match_marks marks = {.ends = true};
     size_t run = 0, from = 0, context = s->held.size;
     while (match_find(s->held.data, s->held.size, from, &marks, true, &p)) {
-        if (p.form == NULL) {
+        if (p.form == NULL && p.word == NULL) {
             context = p.start < context ? p.start : context;
             from = p.start + 1;
             continue;

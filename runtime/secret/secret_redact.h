@@ -7,8 +7,9 @@
 /* Adds the text to `out` with every registered value replaced by <secret LABEL>:
  * in plain, in Base64 and base64url (all three alignments), in hexadecimal; and
  * each of these percent-encoded (any digits' case, '+' for a space) or escaped
- * as in JSON, Lua's %q or a terminal's \xNN, or twice so. False when memory
- * failed; then nothing of it may be shown. */
+ * as in JSON, Lua's %q or a terminal's \xNN, or twice so. A label never stands in another:
+ * a value within a <secret LABEL> that the text has already is left out, and a label that
+ * holds one ends before it. False when memory failed; then nothing of it may be shown. */
 bool secret_redact(struct buffer *out, const char *bytes, size_t size);
 
 /* At most `limit`, the most bytes of the text after which it can be cut without
@@ -19,7 +20,8 @@ size_t secret_cut(const char *bytes, size_t size, size_t limit);
 struct secret_stream {
     struct buffer held; /* the end of the text so far that may begin a value */
     size_t shown;       /* bytes of it that were let go nevertheless */
-    bool was_redacted;       /* they were let go as <secret LABEL> */
+    bool was_redacted;  /* they were let go as <secret LABEL> */
+    unsigned char label; /* how much of "<secret " what was let go ends with */
 };
 
 void secret_stream_init(struct secret_stream *s);

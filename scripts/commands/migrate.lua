@@ -43,7 +43,7 @@ local function settings_of(texts)
       local ok, secret = pcall(kelp.secret, { [source] = argument })
       if not ok then return nil, ("--set %s: %s"):format(key, tostring(secret)) end
       values[key] = secret
-    elseif kelp.show.is_secret_key(key) or raw.is_secret_key(key) then
+    elseif raw.is_secret_key(key, value) then
       return nil, ("--set %s: a secret must not be on the command line; use %s=env:NAME or"
         .. " %s=file:PATH"):format(key, key, key)
     else
@@ -125,7 +125,7 @@ local function plan_one(record, source, target, values)
   step.class, step.notes, step.config = result.class, result.notes, config
   -- What was taken out of a URI is a secret that nobody has registered yet.
   for key, value in pairs(config) do
-    if type(value) == "string" and raw.is_secret_key(key) then raw.hide(value, key) end
+    if type(value) == "string" and raw.is_secret_key(key, value) then raw.hide(value, key) end
   end
   if #open > 0 then
     step.result, step.why, step.missing = "refused", needs_text(open), {}

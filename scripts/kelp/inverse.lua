@@ -12,7 +12,7 @@ end
 
 local function comparable(key, a, b)
   return not raw.is_injected(key) and not is_hidden(a) and not is_hidden(b)
-    and not raw.is_secret_key(key)
+    and not raw.is_secret_key(key, a) and not raw.is_secret_key(key, b)
 end
 
 -- True when the two configs are the same as far as both can be seen.
@@ -115,7 +115,7 @@ local function restore_key(step, key, old, asked, left, can)
     else
       table.insert(step.notes, key .. " was added and cannot be removed there")
     end
-  elseif type(asked) == "table" or is_hidden(old) or raw.is_secret_key(key) then
+  elseif type(asked) == "table" or is_hidden(old) or raw.is_secret_key(key, old) then
     if asked ~= nil then
       table.insert(step.notes, key .. " stays: its old value was a secret and is not recorded")
     end

@@ -82,7 +82,8 @@ end
 local function change(key, old, new)
   if old == new or raw.is_injected(key) or key == "name" then return nil end
   if raw.is_mask(old) and (new == nil or raw.is_mask(new)) then return nil end
-  local hidden = raw.is_secret_key(key) or is_secret(new)
+  local hidden = is_secret(new) or (old and raw.is_secret_key(key, old))
+    or (new and raw.is_secret_key(key, new))
   local function text(value)
     if value == nil then return nil end
     if is_secret(value) then return tostring(value) end

@@ -93,7 +93,7 @@ local function matches(shown, sent)
   for key, value in pairs(sent) do
     local there = shown[key]
     if there == nil then return false end
-    local comparable = type(value) == "string" and not raw.is_secret_key(key)
+    local comparable = type(value) == "string" and not raw.is_secret_key(key, value)
       and not raw.is_mask(there)
     if comparable and there ~= value then return false end
   end
@@ -102,7 +102,7 @@ end
 
 local function has_secret(config)
   for key, value in pairs(config) do
-    if type(value) ~= "string" or raw.is_secret_key(key) then return true end
+    if type(value) ~= "string" or raw.is_secret_key(key, value) then return true end
   end
   return false
 end

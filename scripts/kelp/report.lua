@@ -3,6 +3,7 @@
 -- to standard error, and all that failed counts for the exit code.
 
 local raw = require "kelp.raw"
+local show = require "kelp.show"
 
 local report = {}
 
@@ -31,18 +32,18 @@ end
 
 -- ---- as text ----
 
--- tostring, of a value whose __tostring may fail.
+-- tostring, harmless to a terminal, of a value whose __tostring may fail.
 local function text_of(value)
   local ok, text = pcall(tostring, value)
-  return ok and text or ("(a %s that cannot be shown)"):format(type(value))
+  return ok and show.value(text) or ("(a %s that cannot be shown)"):format(type(value))
 end
 
 local function item_name(item)
   if type(item) == "table" then
     local ok, name = pcall(function() return item.name end)
-    if ok and type(name) == "string" then return name end
+    if ok and type(name) == "string" then return show.line(name) end
   end
-  return text_of(item)
+  return show.line(text_of(item))
 end
 
 -- The text with "…" in place of the name, where that stands as a word of its own.
@@ -59,7 +60,7 @@ local function reason(entry, name)
   local failure = entry.error
   local text
   if raw.is_error(failure) and type(failure.message) == "string" then
-    text = entry.kind .. ": " .. failure.message
+    text = entry.kind .. ": " .. show.value(failure.message)
     local keys = type(failure.keys) == "table" and ": " .. table.concat(failure.keys, ", ")
     if keys and text:sub(-#keys) == keys then text = text:sub(1, -#keys - 1) end
   else

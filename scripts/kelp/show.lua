@@ -15,6 +15,23 @@ local function escape_bytes(bytes)
   return (bytes:gsub(".", function(c) return ("\\x%02x"):format(c:byte()) end))
 end
 
+-- Characters beyond ASCII that a terminal obeys or a reader does not see (text_deceptive has the
+-- same ones): C1 controls, marks and controls of direction, line separators, what has no width.
+local DECEPTIVE = {
+  { 0x80, 0x9F }, { 0x61C, 0x61C }, { 0x180E, 0x180E }, { 0x200B, 0x200F }, { 0x2028, 0x202E },
+  { 0x2060, 0x206F }, { 0xFEFF, 0xFEFF }, { 0xFFF9, 0xFFFB }, { 0xE0000, 0xE007F },
+}
+
+local function hide_deceptive(text)
+  return (text:gsub(utf8.charpattern, function(c)
+    if #c == 1 then return nil end
+    local code = utf8.codepoint(c)
+    for _, range in ipairs(DECEPTIVE) do
+      if code >= range[1] and code <= range[2] then return escape_bytes(c) end
+    end
+  end))
+end
+
 -- Bytes that a terminal would obey, or that are not UTF-8, become \xNN; those in `keep` stay.
 local function printable(text, keep)
   if not text:find("[\0-\31\127-\255]") then return text end
@@ -26,7 +43,7 @@ local function printable(text, keep)
     part = part:gsub("[\0-\31\127]", function(c)
       if not keep:find(c, 1, true) then return escape_bytes(c) end
     end)
-    part = part:gsub("\194[\128-\159]", escape_bytes)
+    if part:find("[\128-\255]") then part = hide_deceptive(part) end
     parts[#parts + 1] = part
     if not good then parts[#parts + 1] = escape_bytes(text:sub(bad, bad)) end
     at = stop + 1
@@ -74,9 +91,10 @@ end
 
 -- True for a key whose value is nobody's business. A key whose value may hold a secret among other
 -- things is none: see hide_in_text.
-function show.is_secret_key(key)
+-- With a text as the value: not if it is a reference such as ${file:…}.
+function show.is_secret_key(key, value)
   if type(key) ~= "string" then return false end
-  local _, whole = raw.is_secret_key(key)
+  local _, whole = raw.is_secret_key(key, value)
   return whole
 end
 
@@ -100,7 +118,8 @@ end
 
 -- Providers send asterisks in place of a secret, and an empty value is worth seeing.
 local function hides_something(value)
-  return type(value) == "number" or (type(value) == "string" and value:find("[^*]") ~= nil)
+  if type(value) ~= "string" then return type(value) == "number" end
+  return value ~= "" and not raw.is_mask(value) and value ~= "*"
 end
 
 -- Values ------------------------------------------------------------------------------------
@@ -191,12 +210,14 @@ local function entries_of(value, hide, limit)
   local entries, total = {}, length + #keys
   for i = 1, math.min(total, limit) do
     local key = keys[i - length]
+    local item = key ~= nil and rawget(value, key)
     if i <= length then
       entries[i] = { label = "", value = rawget(value, i), hide = hide }
     else
       entries[i] = {
-        label = key_text(key), value = rawget(value, key),
-        hide = hide or show.is_secret_key(key) or (key == "value" and show.is_secret_key(pair)),
+        label = key_text(key), value = item,
+        hide = hide or show.is_secret_key(key, item)
+          or (key == "value" and show.is_secret_key(pair, item)),
       }
     end
   end
@@ -347,7 +368,7 @@ local function cell_text(row, key)
   else
     value = row[key]
   end
-  return line_text(value, show.is_secret_key(key)), math.type(value) ~= nil
+  return line_text(value, show.is_secret_key(key, value)), math.type(value) ~= nil
 end
 
 -- Takes columns away from the widest until the sum fits; the first, which says what the row is

@@ -578,6 +578,23 @@ function TestConnect:test_plain_http_carries_no_credential_to_another_machine()
   problem = support.raises("invalid", target.create, target, "a",
     sink { ["sasl.password"] = kelp.secret { file = file } })
   lu.assertStrContains(problem.message, "allow_http")
+  -- nor does a plain text where a secret stands, by its key or within a value
+  for key, value in pairs { ["database.password"] = "zq7", ["function.key"] = "k",
+      url = "jdbc:x://h/db?password=zq7", headers = "Authorization:Bearer x1" } do
+    problem = support.raises("invalid", target.create, target, "a", sink { [key] = value })
+    lu.assertStrContains(problem.message, "allow_http", key)
+  end
+  for key, value in pairs { ["database.password"] = "${file:/etc/x:pw}", ["ssl.key.password"] = "",
+      url = "jdbc:x://h/db", ["ssl.keystore.location"] = "/etc/x", headers = "Accept:text" } do
+    ok, failure = pcall(target.create, target, "a", sink { [key] = value })
+    lu.assertFalse(ok)
+    lu.assertNotEquals(failure.kind, "invalid", key)
+  end
+  options.allow_http = true
+  target = kelp.connect(options)
+  ok, failure = pcall(target.create, target, "a", sink { ["database.password"] = "zq7" })
+  lu.assertFalse(ok)
+  lu.assertNotEquals(failure.kind, "invalid")
 end
 
 function TestConnect:test_sim_is_the_default_of_sim()

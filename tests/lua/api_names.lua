@@ -51,6 +51,44 @@ function TestNames:test_a_name_is_one_encoded_path_segment()
   end
 end
 
+-- A terminal obeys C1 controls, and a reader does not see what turns the direction or has no width.
+function TestNames:test_what_deceives_is_escaped_wherever_it_is_printed()
+  local name = "a\u{85}\u{9b}2J\u{202e}\u{2066}\u{200b}z"
+  local record = { name = name, connector = { state = "RUNNING" }, tasks = {},
+                   type = "sink" }
+  local list = kelp.json.encode { [name] = {
+    status = record, info = { name = name, config = { name = name, ["connector.class"] = "x." .. name },
+                              tasks = kelp.json.array {}, type = "sink" } } }
+  lu.assertEquals(kelp.json.decode(list)[name].status.name, name)
+  local gone = { status = 404, body = kelp.json.encode { error_code = 404, message = name .. " is gone" } }
+  local function run(...)
+    local server = support.scripted { { status = 200, body = list }, gone, gone, gone, gone }
+    local result = support.kelp({ ... }, { env = { KAFKA_CONNECT_URL = server.connect } })
+    return result.out .. result.err
+  end
+  for _, arguments in ipairs {
+    { "--no-journal", "-e", "print(kelp.connect{}:list()[1])" },
+    { "--no-journal", "-e", "print(kelp.show.value(kelp.connect{}:list()))" },
+    { "--no-journal", "-e", "print(kelp.show.value(kelp.connect{}:list()[1]))" },
+    { "--no-journal", "-e", "local l = kelp.connect{}:list() kelp.connect{}:get(l[1].name)" },
+    { "--no-journal", "-e", "local l = kelp.connect{}:list() print(select(2, pcall(function() kelp.connect{}:pause(l[1].name) end)))" },
+    { "--no-journal", "-e", [[print(kelp.map(kelp.connect{}:list(), function(c) error "x" end))]] },
+    { "--no-journal", "-e", [[print(kelp.map(kelp.connect{}:list(), function(c) c:pause() end))]] },
+    { "--no-journal", "--output", "json", "list", "connect" }, { "--no-journal", "list", "connect" },
+    { "--no-journal", "-e", "print(kelp.json.encode(kelp.connect{}:list()[1].config))" },
+    { "--no-journal", "-e", "error(kelp.connect{}:list()[1].name)" },
+  } do
+    local text = run(table.unpack(arguments))
+    lu.assertStrContains(text, "z", table.concat(arguments, " "))
+    for _, code in utf8.codes(text) do
+      if (code < 0x20 and code ~= 10 and code ~= 9) or (code >= 0x7f and code < 0xa0)
+          or (code >= 0x200b and code <= 0x206f and code ~= 0x2026) then
+        lu.fail(("U+%04X in: %s"):format(code, table.concat(arguments, " ") .. "\n" .. text))
+      end
+    end
+  end
+end
+
 function TestNames:test_places_are_encoded_too()
   local server = support.scripted { { status = 200, body = "{}" }, { status = 200, body = "[]" } }
   server:confluent_target({ environment = "e/1?", cluster = "l#c %" }):list()

@@ -2,6 +2,7 @@
 -- Run by run.lua.
 local kelp = require "kelp"
 local lu = require "luaunit"
+local raw = require "kelp.raw"
 local support = require "support"
 
 local VALUE = "not-a-real-password"
@@ -74,6 +75,29 @@ function TestSecrets:test_a_masked_secret_is_a_mask()
   local problem = support.raises("masked", target.create, target, "new",
     sink { password = kelp.secret { command = "printf '****'" } })
   lu.assertEquals(problem.keys, { "password" })
+end
+
+-- What kelp and workers print in place of a secret is no value, wherever it is put back.
+function TestSecrets:test_a_printed_mask_is_put_back()
+  local target = self.sim:confluent_target()
+  local masks = { "****", "<secret database.password>", "<secret>", "[hidden]", "<hidden>",
+                  "[HIDDEN]", "mongodb://u:<secret connection.uri>@h/db", "mongodb://u:<hidden>@h",
+                  "jdbc:x://h/db?password=<hidden>&a=b", "jdbc:x://h;password=<secret a.b>" }
+  for _, mask in ipairs(masks) do
+    local problem = support.raises("masked", target.create, target, "new", sink { password = mask })
+    lu.assertEquals(problem.keys, { "password" }, mask)
+    lu.assertEquals(raw.is_mask(mask), true, mask)
+  end
+  -- asterisks can be kept, nobody takes the others back
+  target:create("kept", sink { password = VALUE })
+  local problem = support.raises("masked", target.update, target, "kept",
+    { ["ssl.key.password"] = "<secret ssl.key.password>", ["api.key"] = "****" },
+    { keep_masked = true })
+  lu.assertEquals(problem.keys, { "ssl.key.password" })
+  for _, text in ipairs { "*", "", "<secretary>", "<secret", "a<b>c", "[hidden] note", "<hidden",
+                          "hidden", "${x:<y>}", "see <hidden> below" } do
+    lu.assertEquals(raw.is_mask(text), false, text)
+  end
 end
 
 function TestSecrets:test_sources()
@@ -367,6 +391,43 @@ function TestSecrets:test_a_value_is_not_cut_by_a_table_or_a_message()
   lu.assertStrContains(result.err, ("z"):rep(395) .. "…")
 end
 
+-- A password that is a common word is hidden where it is the value, and leaves structure alone.
+function TestSecrets:test_a_common_word_as_a_password_leaves_structure_alone()
+  for _, word in ipairs { "connector", "password", "postgres", "running", "secret", "12345678" } do
+    local config = { ["connector.class"] = "io.debezium.connector.postgres.PostgresConnector",
+      ["database.password"] = word, ["database.user"] = "postgres", topics = word .. "-topic",
+      ["connection.url"] = "jdbc:postgresql://postgres/db?user=postgres&password=" .. word,
+      ["sasl.jaas.config"] = 'x.PlainLoginModule required username="a" password="' .. word .. '";' }
+    local list = kelp.json.encode { [word .. "-1"] = {
+      status = { name = word .. "-1", connector = { state = "RUNNING" }, tasks = kelp.json.array {},
+                 type = "source" },
+      info = { name = word .. "-1", config = config, tasks = kelp.json.array {}, type = "source" } } }
+    local answer = { status = 200, body = list }
+    local server = support.scripted { answer, answer }
+    local result = support.kelp({ "--no-journal", "-e", [[
+      local c = kelp.connect {}:list()[1]
+      print(kelp.json.encode { record = { name = c.name, state = c.state, class = c.class },
+                               config = c.config })
+      print(kelp.show.value(c.config))
+      print(c)]] }, { env = { KAFKA_CONNECT_URL = server.connect } })
+    lu.assertEquals({ result.code, result.err }, { 0, "" })
+    local first, rest = result.out:match "^([^\n]*)\n(.*)$"
+    local shown = kelp.json.decode(first)
+    lu.assertEquals(shown.record, { name = word .. "-1", state = "running",
+                                    class = config["connector.class"] })
+    lu.assertStrMatches(shown.config["database.password"], "<secret [%w.]+>")
+    lu.assertEquals(shown.config.topics, word .. "-topic")
+    lu.assertEquals(shown.config["database.user"], "postgres")
+    lu.assertEquals(shown.config["connector.class"], config["connector.class"])
+    lu.assertNotStrContains(shown.config["connection.url"], "password=" .. word)
+    lu.assertStrContains(shown.config["connection.url"], "jdbc:postgresql://postgres/db?user=postgres")
+    lu.assertNotStrContains(shown.config["sasl.jaas.config"], '"' .. word .. '"')
+    lu.assertNil(result.out:find "<secret [^>]*<")
+    lu.assertStrContains(rest, '["database.password"] = <hidden>')
+    lu.assertStrContains(rest, ("connector %s-1 (%s, running)"):format(word, config["connector.class"]))
+  end
+end
+
 -- ---- what a provider answers, and what it says of its keys ----
 
 function TestSecrets:test_the_password_in_an_address_is_hidden_and_the_address_is_not()
@@ -397,7 +458,40 @@ function TestSecrets:test_a_password_in_an_address_of_a_target_is_refused_and_no
     kelp.upstash { cluster = "c", email = "e@example.com", api_key = "not-real-key",
                    base_url = "https://app:not-real-pw-4@h.example" }]] }
   lu.assertEquals(result.code, 1)
-  lu.assertStrContains(result.err, "https://app:<secret base_url>@h.example")
+  lu.assertStrContains(result.err,
+    "base_url (…@h.example) holds a user or a password: set email and api_key instead")
+  for _, address in ipairs { "https://app:pw1@h.example", "https://a:pw1@pw1@h.example/x",
+      "pw1@h.example", "https://h0, https://a:pw0,pw1@h.example" } do
+    local problem = support.misuse("set username and password instead", kelp.connect,
+      { url = address })
+    lu.assertStrContains(problem, "h.example")
+    lu.assertNotStrContains(problem, "pw1")
+  end
+  lu.assertEquals(kelp.connect { url = "https://h.example/connect:8083" }.label,
+    "connect https://h.example/connect:8083")
+end
+
+-- libcurl's message about an address that it cannot read has the address.
+function TestSecrets:test_a_password_in_the_address_of_a_proxy_is_not_shown()
+  local function target(proxy)
+    return kelp.connect { url = "https://192.0.2.1", proxy = proxy, attempts = 1,
+                          connect_timeout = 0.2 }
+  end
+  for _, proxy in ipairs { "http://me:p@ss@127.0.0.1:1", "me:p@ss@127.0.0.1:1",
+      "http://me:p/ss@127.0.0.1:1", "http://me:p#ss@127.0.0.1:1", "http://m@e:ss@127.0.0.1:1" } do
+    local problem = support.misuse("write it as %40", target, proxy)
+    lu.assertStrContains(problem, "127.0.0.1:1")
+    lu.assertNotStrContains(problem, "ss@")
+  end
+  for _, proxy in ipairs { "http://me:p%40ss-not-real@127.0.0.1:x", "nosuch://me:p%40ss-not-real@127.0.0.1:1",
+      "me:p%40ss-not-real@127.0.0.1:1" } do
+    local result = support.kelp { "-e", ([[
+      kelp.connect { url = "https://192.0.2.1", proxy = %q, attempts = 1, connect_timeout = 0.2 }:list()
+    ]]):format(proxy) }
+    lu.assertNotEquals(result.code, 0)
+    lu.assertNotStrContains(result.err, "ss-not-real")
+  end
+  target "http://127.0.0.1:1" target "http://me@127.0.0.1:1/"
 end
 
 -- ---- the process ----

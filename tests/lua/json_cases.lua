@@ -325,12 +325,12 @@ yes("string_utf8", '"\u{E9}\u{20AC}\u{1F600}"', '"\u{E9}\u{20AC}\u{1F600}"', "UT
 yes("string_utf8_long", '"' .. ("\u{4E2D}"):rep(100) .. '"', '"' .. ("\u{4E2D}"):rep(100) .. '"',
   "many bytes beyond ASCII")
 yes("string_utf8_edges", '"\u{80}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FFFF}\u{10000}\u{10FFFF}"',
-  '"\u{80}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FFFF}\u{10000}\u{10FFFF}"',
-  "the first and last of each length")
+  '"\\u0080\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FFFF}\u{10000}\u{10FFFF}"',
+  "the first and last of each length; a C1 control is written by its number")
 yes("string_noncharacter", '"\u{FFFE}\\uffff"', '"\u{FFFE}\u{FFFF}"',
   "noncharacters are characters to JSON")
-yes("string_line_separator", '"\u{2028}\u{2029}"', '"\u{2028}\u{2029}"', "JavaScript's old trap")
-yes("string_mark_inside", '"\u{FEFF}"', '"\u{FEFF}"',
+yes("string_line_separator", '"\u{2028}\u{2029}"', '"\\u2028\\u2029"', "JavaScript's old trap")
+yes("string_mark_inside", '"\u{FEFF}"', '"\\ufeff"',
   "a byte order mark inside a string is a character")
 yes("string_brackets", '"[]{},:"', '"[]{},:"', "punctuation in a string is text")
 yes("string_comment", '"/* */ // #"', '"/* */ // #"', "comments in a string are text")

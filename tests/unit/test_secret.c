@@ -8,7 +8,8 @@
 #include "base/text.h"
 #include "providers/provider.h"
 #include "secret/hardening.h"
-#include "connector/sensitive_keys.h"
+#include "connector/sensitive_values.h"
+#include "providers/password_keys.h"
 #include "providers/provider.h"
 
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 static int forget(void **state)
 {
     (void)state;
+    secret_judge_keys(NULL);
     secret_forget_all();
     keyring_forget_all();
     return 0;
@@ -505,7 +507,7 @@ static void keys_are_judged(void **state)
 {
     static const struct {
         const char *key;
-        enum sensitivity veil;
+        enum sensitivity expected;
     } cases[] = {
         {"database.password", SENSITIVE_WHOLE}, {"aws_secret_access_key", SENSITIVE_WHOLE},
         {"kafka.api.key", SENSITIVE_WHOLE}, {"AZURE.ACCOUNT-KEY", SENSITIVE_WHOLE}, {"privateKey", SENSITIVE_WHOLE},
@@ -514,11 +516,32 @@ static void keys_are_judged(void **state)
         {"azure.connection.string", SENSITIVE_PART}, {"connection.url", SENSITIVE_NONE},
         {"sasl.oauthbearer.token.endpoint.url", SENSITIVE_NONE}, {"topics", SENSITIVE_NONE}, {"", SENSITIVE_NONE},
         {"my.private.setting", SENSITIVE_NONE}, {"kelp.test.pin", SENSITIVE_NONE},
+        /* as providers define them */
+        {"function.key", SENSITIVE_WHOLE}, {"s3.sse.customer.key", SENSITIVE_WHOLE},
+        {"azure.eventhubs.sas.key", SENSITIVE_WHOLE}, {"connect.cosmos.master.key", SENSITIVE_WHOLE},
+        {"azure.datalake.gen2.client.key", SENSITIVE_WHOLE}, {"tls.pemfile", SENSITIVE_WHOLE},
+        {"azure.cosmos.auth.aad.clientSecret", SENSITIVE_WHOLE}, {"mqtt.username", SENSITIVE_WHOLE},
+        {"mq.tls.keystore.location", SENSITIVE_WHOLE}, {"sensitive.headers", SENSITIVE_WHOLE},
+        {"api15.http.request.sensitive.headers", SENSITIVE_WHOLE},
+        /* their neighbours, by words */
+        {"azure.datalake.client.key", SENSITIVE_WHOLE}, {"my.function.key", SENSITIVE_WHOLE},
+        {"blob.sas.key", SENSITIVE_WHOLE}, {"shared_access_signature", SENSITIVE_WHOLE},
+        /* where a secret is, how it is made, what it is called */
+        {"password.provider.class", SENSITIVE_NONE}, {"ssl.keystore.location", SENSITIVE_NONE},
+        {"ssl.key.keystore_location", SENSITIVE_NONE}, {"token.file.name", SENSITIVE_NONE},
+        {"ssl.keyfactory.algorithm", SENSITIVE_NONE}, {"password.encryption.key.algorithm", SENSITIVE_NONE},
+        {"ssl.key.type", SENSITIVE_NONE}, {"credentials.provider", SENSITIVE_NONE},
+        {"token.enabled", SENSITIVE_NONE}, {"oauth2.token.url", SENSITIVE_NONE},
+        {"azure.eventhubs.sas.keyname", SENSITIVE_NONE}, {"api.key.name", SENSITIVE_NONE},
+        {"secret.manager", SENSITIVE_NONE}, {"secret.manager.managed.configs", SENSITIVE_NONE},
+        {"key.converter", SENSITIVE_NONE}, {"message.key.columns", SENSITIVE_NONE},
+        {"rabbitmq.routing.key", SENSITIVE_NONE}, {"s3.sse.kms.key.id", SENSITIVE_NONE},
+        {"headers", SENSITIVE_NONE}, {"queryable", SENSITIVE_NONE}, {".class", SENSITIVE_NONE},
     };
     (void)state;
     for (int again = 0; again < 2; again++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-            if (sensitivity_of(cases[i].key) != cases[i].veil)
+            if (sensitivity_of(cases[i].key) != cases[i].expected)
                 fail_msg("%s", cases[i].key);
     char endless[400];
     memset(endless, 'x', sizeof endless - 1);
@@ -537,6 +560,42 @@ static void the_secret_part_of_a_value_is_registered(void **state)
     static const struct {
         const char *key, *value, *shown;
     } cases[] = {
+        {"connection.url", "jdbc:oracle:thin:SCOTT/not-a-real-1@h:1521/x",
+         "jdbc:oracle:thin:SCOTT/<secret connection.url>@h:1521/x"},
+        {"connection.url", "jdbc:oracle:thin:SCOTT/not-a-real-2@//h:1521/x",
+         "jdbc:oracle:thin:SCOTT/<secret connection.url>@//h:1521/x"},
+        {"connection.url", "jdbc:oracle:thin:@//h.example:1521/service",
+         "jdbc:oracle:thin:@//h.example:1521/service"},
+        {"connection.url", "jdbc:sqlserver://h;user=u;password={not;a;real;1};encrypt=true",
+         "jdbc:sqlserver://h;user=u;password={<secret connection.url>};encrypt=true"},
+        {"connection.url", "jdbc:sqlserver://h;password={not}}a}}real};x=y",
+         "jdbc:sqlserver://h;password={<secret connection.url>};x=y"},
+        {"urls", "http://a:not-a-real-1@h1:9200,http://b:not-a-real-2@h2:9200,http://h3:9200",
+         "http://a:<secret urls>@h1:9200,http://b:<secret urls>@h2:9200,http://h3:9200"},
+        {"urls", "amqps://a:not-a-real-1@h1 redis://:not-a-real-2@h2",
+         "amqps://a:<secret urls>@h1 redis://:<secret urls>@h2"},
+        {"blob.url", "https://h.example/c?sv=2024&sig=not%2Fa-real%3D&se=2027-01-01",
+         "https://h.example/c?sv=2024&sig=<secret blob.url>&se=2027-01-01"},
+        {"hub", "Endpoint=sb://h/;SharedAccessKeyName=app;SharedAccessKey=bm90YXJlYWw3Nw==",
+         "Endpoint=sb://h/;SharedAccessKeyName=app;SharedAccessKey=<secret hub>"},
+        {"hub", "BlobEndpoint=https://h/;SharedAccessSignature=sv=1&sig=not-a-real-9",
+         "BlobEndpoint=https://h/;SharedAccessSignature=sv=1&sig=<secret hub>"},
+        {"headers", "Authorization:Bearer not-a-real-1", "Authorization:Bearer <secret headers>"},
+        {"headers", "Accept:text/plain|Authorization: Basic bm90LXJlYWw6eA==|X-A:b",
+         "Accept:text/plain|Authorization: Basic <secret headers>|X-A:b"},
+        {"http.headers.additional", "X-Api-Key: not-a-real-1, Accept: text/plain",
+         "X-Api-Key: <secret http.headers.additional>, Accept: text/plain"},
+        {"some.text", "Bearer not-a-real-1", "Bearer <secret some.text>"},
+        {"some.text", "Basic authentication is used here", "Basic authentication is used here"},
+        {"options", "x.LoginModule required username=\"u\" password=\"not-a-real-1\";",
+         "x.LoginModule required username=\"u\" password=\"<secret options>\";"},
+        {"options", "{\"user\":\"u\",\"password\":\"not-a-real-1\"}",
+         "{\"user\":\"u\",\"password\":\"<secret options>\"}"},
+        {"renames", "password:not_a_password,token:not_a_token",
+         "password:not_a_password,token:not_a_token"},
+        {"database.password", "${file:/etc/not-a-secret:key}", "${file:/etc/not-a-secret:key}"},
+        {"connection.url", "jdbc:x://h/db?password=${file:/etc/not-a-secret:key}&a=b",
+         "jdbc:x://h/db?password=${file:/etc/not-a-secret:key}&a=b"},
         {"database.password", "not-a-real-1", "<secret database.password>"},
         {"connection.uri", "mongodb+srv://app:not-a-real-2@h.example/db?w=1",
          "mongodb+srv://app:<secret connection.uri>@h.example/db?w=1"},
@@ -574,6 +633,190 @@ static void the_secret_part_of_a_value_is_registered(void **state)
     expect_redacted("[p@ss-word]", "[<secret connection.uri>]");
 }
 
+static void a_value_is_judged_with_its_key(void **state)
+{
+    static const struct {
+        const char *key, *value;
+        enum sensitivity expected;
+    } cases[] = {
+        {"database.password", "x", SENSITIVE_WHOLE}, {"database.password", "", SENSITIVE_NONE},
+        {"database.password", "${file:/etc/x:pw}", SENSITIVE_NONE},
+        {"database.password", "${env:PW}", SENSITIVE_NONE},
+        {"database.password", "${secretsManager:orders/db:pw}", SENSITIVE_NONE},
+        {"database.password", "${env:A}-${env:B}", SENSITIVE_NONE},
+        {"database.password", "${env:A}hunter", SENSITIVE_WHOLE},
+        {"database.password", "${env:}", SENSITIVE_WHOLE}, {"database.password", "${env}", SENSITIVE_WHOLE},
+        {"database.password", "${:x}", SENSITIVE_WHOLE}, {"database.password", "$2a$10:x}", SENSITIVE_WHOLE},
+        {"sasl.jaas.config", "x.M required username=\"a\" password=\"${file:/x:y}\";", SENSITIVE_NONE},
+        {"sasl.jaas.config", "x.M required username=\"a\" password=\"pw\";", SENSITIVE_WHOLE},
+        {"sasl.jaas.config", "x.M required a=\"${env:A}\" password=\"pw\";", SENSITIVE_WHOLE},
+        {"basic.auth.user.info", "${env:U}:${env:P}", SENSITIVE_NONE},
+        {"basic.auth.user.info", "u:p", SENSITIVE_WHOLE},
+        {"connection.uri", "mongodb://h.example/db", SENSITIVE_NONE},
+        {"connection.uri", "mongodb://u:p@h.example/db", SENSITIVE_PART},
+        {"connection.uri", "mongodb://u:${env:P}@h.example/db", SENSITIVE_NONE},
+        {"connection.uri", "what-is-this", SENSITIVE_PART},
+        {"topics", "mongodb://u:p@h.example/db", SENSITIVE_PART},
+        {"connection.url", "jdbc:x://h/db?password=${env:P}", SENSITIVE_NONE},
+        {"connection.url", "jdbc:x://h/db?password=", SENSITIVE_NONE},
+        {"url", "https://h.example:8443/a@b", SENSITIVE_NONE}, {"topics", "a,b", SENSITIVE_NONE},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (sensitivity_of_value(cases[i].key, cases[i].value, strlen(cases[i].value)) !=
+            cases[i].expected)
+            fail_msg("%s = %s", cases[i].key, cases[i].value);
+}
+
+/* What is common stays where it is structure, and goes where it is the value. */
+static void common_values_are_hidden_where_they_are_the_value(void **state)
+{
+    static const char *const common[] = {"connector", "password", "postgres", "running", "secret",
+                                         "Postgres", "ORACLE", "tasks.max", "connector_class",
+                                         "12345678", "--------", "hunter2", "a\"b", "x"};
+    static const char *const texts[][2] = {
+        {"{\"connector\":\"connector\",\"database.password\":\"connector\"}",
+         "{\"connector\":\"connector\",\"database.password\":\"<secret PW>\"}"},
+        {"{\"password\":\"password\",\"state\":\"running\"}",
+         "{\"password\":\"<secret PW>\",\"state\":\"running\"}"},
+        {"{\"password\": \"a\\\"b\", \"x\": \"x\"}", "{\"password\": \"<secret PW>\", \"x\": \"x\"}"},
+        {"{\"pin.secret\":12345678,\"at\":12345678}", "{\"pin.secret\":\"<secret PW>\",\"at\":12345678}"},
+        {"{\\\"password\\\":\\\"hunter2\\\"}", "{\\\"password\\\":\\\"<secret PW>\\\"}"},
+        {"x?user=postgres&password=postgres&db=postgres", "x?user=postgres&password=<secret PW>&db=postgres"},
+        {"mongodb://postgres:postgres@postgres/db", "mongodb://postgres:<secret PW>@postgres/db"},
+        {"redis://:running@running:6379", "redis://:<secret PW>@running:6379"},
+        {"password = secret, connection.password: ORACLE", "password = <secret PW>, connection.password: <secret PW>"},
+        {"[\"database.password\"] = \"Postgres\"", "[\"database.password\"] = \"<secret PW>\""},
+        {"io.debezium.connector.postgres.PostgresConnector", "io.debezium.connector.postgres.PostgresConnector"},
+        {"<secret database.password> is not the password", "<secret database.password> is not the password"},
+        {"database.password: connectors, password=passwords", "database.password: connectors, password=passwords"},
+        {"tasks.max=1 connector_class -------- 12345678", "tasks.max=1 connector_class -------- 12345678"},
+        {"connector running: running, name=connector", "connector running: running, name=connector"},
+        {"Y29ubmVjdG9y 636f6e6e6563746f72", "<secret PW> <secret PW>"},
+    };
+    (void)state;
+    secret_judge_keys(sensitive_name);
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        assert_true(secret_register("PW", common[i], strlen(common[i])));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        expect_redacted(texts[i][0], texts[i][1]);
+}
+
+/* What could not be guessed is searched for everywhere. */
+static void other_values_are_not_common(void **state)
+{
+    static const char *const values[] = {
+        "xkqjzvbw", "qzpfgkxw", "aK3kd93k", "correct-horse", "connector1", "conNector",
+        "administratively", "1234567890123456", "abcdefgh", "tasks..max", "postgres!",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        assert_true(secret_register("PW", values[i], strlen(values[i])));
+        char text[64];
+        snprintf(text, sizeof text, "a%sb", values[i]);
+        expect_redacted(text, "a<secret PW>b");
+    }
+}
+
+/* However the text is cut: as the whole text is shown. */
+static void common_values_are_found_in_streams(void **state)
+{
+    static const char text[] = "connector {\"connector\":\"x\",\"password\":\"connector\"} "
+                               "password=hunter2&a=hunter2 not-a-password: not-a-real-value\n"
+                               "password: not-a-real-value, token=no\n~~~~~~~~";
+    struct buffer whole;
+    (void)state;
+    secret_judge_keys(sensitive_name);
+    assert_true(secret_register("PW", "connector", 9));
+    assert_true(secret_register("PW", "hunter2", 7));
+    assert_true(secret_register("PW", "no", 2));
+    assert_true(secret_register("LONG", "not-a-real-value", 16));
+    buffer_init(&whole, 1000);
+    assert_true(secret_redact(&whole, text, strlen(text)));
+    assert_null(strstr(buffer_text(&whole), "password=hunter2"));
+    assert_null(strstr(buffer_text(&whole), "=no"));
+    for (size_t n = 1; n < 40; n++) {
+        struct shown s;
+        open_shown(&s);
+        for (size_t at = 0; at < strlen(text); at += n) {
+            size_t size = n < strlen(text) - at ? n : strlen(text) - at;
+            assert_true(secret_stream_add(&s.stream, &s.text, text + at, size));
+        }
+        let_go(&s);
+        if (n > 8) /* a key that two writes cut is not known */
+            assert_null(strstr(buffer_text(&s.text), "not-a-real"));
+        close_shown(&s);
+    }
+    struct shown s;
+    open_shown(&s);
+    add(&s, "password=");
+    add(&s, "hun");
+    add(&s, "ter2\n");
+    let_go(&s);
+    expect_shown(&s, "password=<secret PW>\n");
+    add(&s, "password=hunter2");
+    let_go(&s);
+    expect_shown(&s, "password=<secret PW>");
+    add(&s, "password=n");
+    add(&s, "o");
+    let_go(&s);
+    expect_shown(&s, "password=<secret PW>");
+    close_shown(&s);
+    buffer_free(&whole);
+}
+
+/* `input` as it is shown, at once and byte by byte. */
+static void expect_shown_so(const char *input, const char *expected)
+{
+    struct buffer out;
+    struct secret_stream s;
+    buffer_init(&out, SIZE_MAX);
+    assert_true(secret_redact(&out, input, strlen(input)));
+    assert_string_equal(buffer_text(&out), expected);
+    buffer_clear(&out);
+    secret_stream_init(&s);
+    for (const char *c = input; *c != '\0'; c++)
+        assert_true(secret_stream_add(&s, &out, c, 1));
+    assert_true(secret_stream_release(&s, &out));
+    assert_string_equal(buffer_text(&out), expected);
+    secret_stream_free(&s);
+    buffer_free(&out);
+}
+
+static void a_label_stands_in_no_other(void **state)
+{
+    (void)state;
+    const char first[] = "not-a-real-value", second[] = "not-a-real-other";
+    assert_true(secret_register("database.password", first, strlen(first)));
+    assert_true(secret_register("KEY", "database.password", 17));
+    assert_true(secret_register("of not-a-real-value.", second, strlen(second)));
+    expect_shown_so("x not-a-real-value y", "x <secret> y");
+    expect_shown_so("x not-a-real-other y", "x <secret of > y");
+    expect_shown_so("x database.password y", "x <secret KEY> y");
+    /* what was printed once is printed again */
+    expect_shown_so("<secret database.password>", "<secret >");
+    expect_shown_so("<secret a.not-a-real-value.b>, database.password",
+                    "<secret a..b>, <secret KEY>");
+    expect_shown_so("<<secret not-a-real-value not-a-real-other", "<<secret  ");
+    /* what only looks like the beginning of one hides nothing */
+    expect_shown_so("<secret\ndatabase.password", "<secret\n<secret KEY>");
+    expect_shown_so("<secre> database.password", "<secre> <secret KEY>");
+    expect_shown_so("<secret x\n\"database.password", "<secret x\n\"<secret KEY>");
+}
+
+/* bsearch needs the order; what is not folded would never be found. */
+static void the_defined_keys_are_sorted_and_sensitive(void **state)
+{
+    (void)state;
+    assert_int_equal(password_key_count, 165); /* the definitions have 166; `query` is shown */
+    assert_int_equal(sensitivity_of("query"), SENSITIVE_NONE);
+    for (size_t i = 0; i < password_key_count; i++) {
+        assert_int_equal(sensitivity_of(password_keys[i]), SENSITIVE_WHOLE);
+        assert_true(i == 0 || strcmp(password_keys[i - 1], password_keys[i]) < 0);
+        assert_null(strpbrk(password_keys[i], "_-ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -584,6 +827,7 @@ int main(void)
         cmocka_unit_test_teardown(characters_beyond_the_first_plane_are_found, forget),
         cmocka_unit_test_teardown(a_label_cannot_break_out, forget),
         cmocka_unit_test_teardown(what_may_be_printed_is_not_registered, forget),
+        cmocka_unit_test_teardown(a_label_stands_in_no_other, forget),
         cmocka_unit_test_teardown(a_cut_spares_values, forget),
         cmocka_unit_test_teardown(a_stream_holds_back_only_what_may_be_a_value, forget),
         cmocka_unit_test_teardown(a_released_beginning_is_remembered, forget),
@@ -598,7 +842,12 @@ int main(void)
         cmocka_unit_test_teardown(a_command_has_no_other_descriptor, forget),
         cmocka_unit_test_teardown(complaints_are_kept_apart, forget),
         cmocka_unit_test_teardown(keys_are_judged, forget),
+        cmocka_unit_test_teardown(common_values_are_hidden_where_they_are_the_value, forget),
+        cmocka_unit_test_teardown(other_values_are_not_common, forget),
+        cmocka_unit_test_teardown(common_values_are_found_in_streams, forget),
+        cmocka_unit_test_teardown(the_defined_keys_are_sorted_and_sensitive, forget),
         cmocka_unit_test_teardown(the_secret_part_of_a_value_is_registered, forget),
+        cmocka_unit_test_teardown(a_value_is_judged_with_its_key, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
