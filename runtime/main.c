@@ -127,9 +127,14 @@ static void run(struct program *p)
     lua_State *L = state_lua(p->state);
     lua_pushcfunction(L, run_protected);
     lua_pushlightuserdata(L, p);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    int status = lua_pcall(L, 1, 0, 0);
+    state_add_reserve(p->state);
+    if (status != LUA_OK)
         p->facts.script = state_report(L);
     p->facts.limit_reached = interrupt_is_limit();
+    /* Only tasks were left, which are cancelled without a word. */
+    if (p->facts.script.ending == STATE_DONE && interrupt_pending() && !p->facts.limit_reached)
+        p->facts.script.ending = STATE_INTERRUPTED;
     if (p->facts.limit_reached && session_exit_code(&p->facts) == 1 && !state_has_raised(L))
         log_line(LOG_ERROR, "stopped: %s", interrupt_reason());
     session_end(L, &p->kelp.session, &p->facts, state_has_raised(L));

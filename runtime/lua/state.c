@@ -241,6 +241,12 @@ void state_limit_memory(struct state *h, size_t most)
     memory_limit(h->L, &h->memory, most);
 }
 
+void state_add_reserve(struct state *h)
+{
+    enum { RESERVE = 4 * 1024 * 1024 };
+    memory_add_reserve(&h->memory, RESERVE);
+}
+
 void state_free(struct state *h)
 {
     if (h == NULL)
