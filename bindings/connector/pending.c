@@ -6,7 +6,26 @@
 #include "lua/interrupt.h"
 #include "secret/log.h"
 
+#include <math.h>
 #include <string.h>
+#include <time.h>
+
+/* Adds to the error's message when the server's pause ends, by this machine's clock and zone. */
+static void add_pause(lua_State *L, const struct pending *p, int error)
+{
+    double wait = p->exchange.wait;
+    time_t end = (time_t)(clock_wall(engine_clock(p->engine)) + wait);
+    char text[40];
+    struct tm local;
+    if (localtime_r(&end, &local) == NULL ||
+        strftime(text, sizeof text, wait < 43200 ? "%H:%M" : "%Y-%m-%d %H:%M", &local) == 0)
+        return;
+    lua_getfield(L, error, "message");
+    lua_pushfstring(L, "%s; the server asks to be left alone until %s (%d min)",
+                    lua_tostring(L, -1), text, (int)(fmin(wait, 6e10) / 60));
+    lua_setfield(L, error, "message");
+    lua_pop(L, 1);
+}
 
 /* What the engine made of it: the class of the last attempt, whether trying
  * again later makes sense, and what it was waited for. */
@@ -33,6 +52,7 @@ static void push_history(lua_State *L, const struct pending *p, int error)
         lua_setfield(L, error, "waited");
     }
     if (x->paused) {
+        add_pause(L, p, error);
         lua_pushnumber(L, x->wait);
         lua_setfield(L, error, "retry_after");
         lua_pushboolean(L, 1);
