@@ -7,6 +7,7 @@
 #include "base/paths.h"
 #include "secret/log.h"
 #include "journal/journal.h"
+#include "journal/journal_runs.h"
 #include "lua/error.h"
 #include "lua/json.h"
 
@@ -80,6 +81,16 @@ static struct journal *create(void *context, struct journal_fault *fault)
     return j;
 }
 
+static bool is_unfinished(const char *folder, const char *name)
+{
+    struct buffer path;
+    buffer_init(&path, MAX_PATH);
+    bool unfinished = buffer_printf(&path, "%s/%s", folder, name)
+                      && journal_is_unfinished(buffer_text(&path));
+    buffer_free(&path);
+    return unfinished;
+}
+
 /* The one file of the folder whose run's name starts so, or the newest for "last".
  * 1 found, 0 none, 2 several. */
 static int pick_run(const char *folder, const char *wanted, struct buffer *found)
@@ -99,7 +110,7 @@ static int pick_run(const char *folder, const char *wanted, struct buffer *found
             count = 2;
             continue;
         }
-        if (last && strcmp(buffer_text(found), e->d_name) > 0)
+        if (last && (strcmp(buffer_text(found), e->d_name) > 0 || is_unfinished(folder, e->d_name)))
             continue;
         buffer_clear(found);
         buffer_add_text(found, e->d_name);
