@@ -252,6 +252,18 @@ int call_backoff(lua_State *L)
     return 1;
 }
 
+/* Sets in the table at the top what the server said to a request that waits to be sent again. */
+static void set_said(lua_State *L, struct engine *e)
+{
+    const struct pending *p = (struct pending *)engine_failed(e); /* see use_failover_address */
+    if (p == NULL)
+        return;
+    error_response_push(L, &p->call, &p->exchange.transfer.response);
+    lua_getfield(L, -1, "message");
+    lua_setfield(L, -3, "said");
+    lua_pop(L, 1);
+}
+
 int call_limiter_state(lua_State *L)
 {
     struct limiter_state state;
@@ -274,6 +286,7 @@ int call_limiter_state(lua_State *L)
     lua_setfield(L, -2, "in_flight");
     lua_pushnumber(L, state.rate);
     lua_setfield(L, -2, "rate");
+    set_said(L, lua_touserdata(L, 2));
     return 1;
 }
 

@@ -1,6 +1,7 @@
 #include "connector/pending.h"
 
 #include "base/clock.h"
+#include "connector/error_response.h"
 #include "connector/target_private.h"
 #include "lua/error.h"
 #include "lua/interrupt.h"
@@ -166,6 +167,20 @@ static enum error_kind kind_of_fault(enum fault fault)
     }
 }
 
+/* Adds to the error at the top what the server said to the attempt before, if it said no. */
+static void add_said(lua_State *L, const struct pending *p)
+{
+    const struct response *r = &p->exchange.transfer.response;
+    if (r->fault != FAULT_CANCELLED || r->status < 400)
+        return;
+    error_response_push(L, &p->call, r);
+    lua_getfield(L, -2, "message");
+    lua_getfield(L, -2, "message");
+    lua_pushfstring(L, "%s; the server said before: %s", lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_setfield(L, -5, "message");
+    lua_pop(L, 3);
+}
+
 void pending_push_fault(lua_State *L, struct pending *p)
 {
     const struct response *r = &p->exchange.transfer.response;
@@ -180,6 +195,7 @@ void pending_push_fault(lua_State *L, struct pending *p)
     } else {
         error_push(L, kind, "%s", r->message);
     }
+    add_said(L, p);
     if (r->status != 0) {
         lua_pushinteger(L, r->status);
         lua_setfield(L, -2, "status");

@@ -446,6 +446,23 @@ void engine_limiter_state(struct engine *e, struct limiter_state *out)
     }
 }
 
+static struct exchange *find_failed(const struct list *l)
+{
+    struct exchange *x = l->first;
+    while (x != NULL && (x->attempts == 0 || x->transfer.response.fault != FAULT_NONE ||
+                         x->transfer.response.status < 400))
+        x = x->next;
+    return x;
+}
+
+struct exchange *engine_failed(struct engine *e)
+{
+    struct exchange *x = find_failed(&e->waiting);
+    for (struct request_queue *queue = e->queues; x == NULL && queue != NULL; queue = queue->next)
+        x = find_failed(&queue->queued);
+    return x;
+}
+
 struct clock *engine_clock(struct engine *e)
 {
     return e->clock;

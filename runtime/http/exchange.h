@@ -120,6 +120,9 @@ void queue_limiter_state(struct request_queue *queue, struct limiter_state *out)
 /* That of the limiter which holds requests back most, with the requests in flight of all. */
 void engine_limiter_state(struct engine *e, struct limiter_state *out);
 
+/* One that waits to be sent again after a response that says no, which is still there; NULL: none. */
+struct exchange *engine_failed(struct engine *e);
+
 struct clock *engine_clock(struct engine *e);
 
 #endif
