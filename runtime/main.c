@@ -51,6 +51,7 @@ static struct state_result run_code(lua_State *L, struct program *p, const struc
         result = script_run(L, script, &listener);
     if (o->interactive || (idle && terminal)) {
         script_require(L, "kelp");
+        p->kelp.session.at_prompt = true;
         result = repl_run(L, o->simulator);
     }
     return result;

@@ -164,6 +164,9 @@ local function run(name, items, fn, options, keep)
   end
 
   local _ <close> = setmetatable({}, { __close = function()
+    if total then
+      result.skipped = total - result.done - result.failed - result.unknown
+    end
     for _, worker in ipairs(workers) do raw.cancel(worker) end
   end })
   local _ <close> = options.progress ~= false and progress.start(result, total, function()
