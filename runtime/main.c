@@ -100,6 +100,8 @@ static char *open_program(struct program *p)
     k->concurrency = o->concurrency;
     k->rate = o->rate;
     k->timeout = o->timeout;
+    if (o->plan && o->json_output)
+        output_leave_standard_output();
     p->state = state_new(&settings, &why);
     if (p->state == NULL)
         return why;

@@ -28,10 +28,10 @@ static size_t count_at(lua_State *L, int index)
     return n > 0 ? (size_t)n : 0;
 }
 
-/* Calls the function of that name with whether the script was broken off; its two results go into
+/* Calls the function of that name with whether the script was interrupted; its two results go into
  * *first and *second. */
-static void call(lua_State *L, const char *name, struct exit_facts *facts, size_t *first,
-                 size_t *second)
+static void call(lua_State *L, const char *name, bool interrupted, struct exit_facts *facts,
+                 size_t *first, size_t *second)
 {
     int top = lua_gettop(L);
     if (facts->at_end.ending != STATE_DONE)
@@ -39,7 +39,7 @@ static void call(lua_State *L, const char *name, struct exit_facts *facts, size_
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &REGISTRY_KEY) == LUA_TTABLE &&
         lua_getfield(L, -1, name) == LUA_TFUNCTION) {
         int base = lua_gettop(L);
-        lua_pushboolean(L, facts->script.ending != STATE_DONE);
+        lua_pushboolean(L, interrupted);
         if (state_call(L, 1) != LUA_OK) {
             facts->at_end = state_report(L);
         } else {
@@ -57,7 +57,7 @@ static void call(lua_State *L, const char *name, struct exit_facts *facts, size_
 static void report_interrupted(lua_State *L, struct exit_facts *facts)
 {
     interrupt_clear();
-    call(L, "bulk", facts, &facts->failed_items, &facts->unknown_items);
+    call(L, "bulk", true, facts, &facts->failed_items, &facts->unknown_items);
     interrupt_signal();
 }
 
@@ -68,13 +68,13 @@ void at_end_run(lua_State *L, struct exit_facts *facts)
         report_interrupted(L, facts);
         return;
     }
-    call(L, "bulk", facts, &facts->failed_items, &facts->unknown_items);
+    call(L, "bulk", false, facts, &facts->failed_items, &facts->unknown_items);
     if (interrupt_pending())
         return;
-    call(L, "audit", facts, &facts->doubles, &none);
+    call(L, "audit", false, facts, &facts->doubles, &none);
     if (interrupt_pending())
         return;
-    call(L, "plan", facts, &facts->changes, &none);
+    call(L, "plan", false, facts, &facts->changes, &none);
 }
 
 const luaL_Reg at_end_functions[] = {

@@ -109,7 +109,7 @@ static int print(lua_State *L)
     size_t size;
     const char *text = lua_tolstring(L, -1, &size);
     fflush(stdout);
-    int failure = log_write(STDOUT_FILENO, text, size);
+    int failure = log_write(output_descriptor(), text, size);
     if (failure != 0)
         return luaL_error(L, "cannot write to standard output: %s", strerror(failure));
     return 0;

@@ -174,8 +174,8 @@ end
 
 -- ---- the end of the run ----
 
-raw.at_end("bulk", function(broken_off)
-  for _, job in ipairs(broken_off and open_jobs or {}) do
+raw.at_end("bulk", function(interrupted)
+  for _, job in ipairs(interrupted and open_jobs or {}) do
     if #job.counts.errors == 0 then
       raw.log("notice", ("%s: %s"):format(job.name, text_of_counts(job.counts)))
     end
