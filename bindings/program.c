@@ -2,6 +2,7 @@
 
 #include "kelp.h"
 #include "lua/interrupt.h"
+#include "lua/output.h"
 #include "lua/repl.h"
 #include "lua/script.h"
 #include "lua/signals.h"
@@ -47,6 +48,7 @@ static struct state_result run_code(lua_State *L, struct program *p, const struc
         result = script_run(L, script, &listener);
     if (o->interactive || (idle && terminal)) {
         script_require(L, "kelp");
+        p->kelp.session.at_prompt = true;
         result = repl_run(L, o->simulator);
     }
     return result;
@@ -95,6 +97,8 @@ static char *open_program(struct program *p)
     k->concurrency = o->concurrency;
     k->rate = o->rate;
     k->timeout = o->timeout;
+    if (o->plan && o->json_output)
+        output_leave_standard_output();
     p->state = state_new(&settings, &why);
     if (p->state == NULL)
         return why;
@@ -123,9 +127,14 @@ static void run(struct program *p)
     lua_State *L = state_lua(p->state);
     lua_pushcfunction(L, run_protected);
     lua_pushlightuserdata(L, p);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    int status = lua_pcall(L, 1, 0, 0);
+    state_add_reserve(p->state);
+    if (status != LUA_OK)
         p->facts.script = state_report(L);
     p->facts.limit_reached = interrupt_is_limit();
+    /* Only tasks were left, which are cancelled without a word. */
+    if (p->facts.script.ending == STATE_DONE && interrupt_pending() && !p->facts.limit_reached)
+        p->facts.script.ending = STATE_INTERRUPTED;
     if (p->facts.limit_reached && session_exit_code(&p->facts) == 1 && !state_has_raised(L))
         log_line(LOG_ERROR, "stopped: %s", interrupt_reason());
     session_end(L, &p->kelp.session, &p->facts, state_has_raised(L));

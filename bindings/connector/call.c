@@ -10,6 +10,7 @@
 #include "connector/connector.h"
 #include "connector/sensitive_values.h"
 #include "lua/error.h"
+#include "lua/interrupt.h"
 #include "lua/json.h"
 #include "connector/hooks.h"
 #include "connector/pending.h"
@@ -106,12 +107,29 @@ static void bind(lua_State *L, int target)
     }
 }
 
+/* 2xx, but not a word of it can be used, by what the value at the top says: a captive portal, a cut
+ * body. A write may have happened. Pops the value. True: it is sent again. */
+static bool resends_unreadable(lua_State *L, struct pending *p)
+{
+    if (!interrupt_pending() && engine_retries_unreadable(p->engine, &p->exchange)) {
+        lua_pop(L, 1);
+        return true;
+    }
+    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
+    const char *why = lua_tostring(L, -1);
+    error_push(L, reads ? ERROR_PROTOCOL : ERROR_UNKNOWN_OUTCOME, "%s",
+               why != NULL ? why : "unreadable response");
+    lua_remove(L, -2);
+    lua_pushinteger(L, p->exchange.transfer.response.status);
+    lua_setfield(L, -2, "status");
+    return false;
+}
+
 static int finish(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     struct pending *p = (struct pending *)context;
     const struct response *r = &p->exchange.transfer.response;
-    bool reads = p->target->provider->routes[p->call.verb].effect == EFFECT_NONE;
     if (r->fault != FAULT_NONE) {
         pending_push_fault(L, p);
         return pending_raise(L, p);
@@ -128,15 +146,8 @@ static int finish(lua_State *L, int status, lua_KContext context)
     lua_pushlightuserdata(L, p);
     lua_pushvalue(L, 4);
     if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
-        if (!error_is(L, -1)) {
-            /* 2xx, but not a word of it can be used: a captive portal, a cut
-             * body. A write may have happened. */
-            const char *why = lua_tostring(L, -1);
-            error_push(L, reads ? ERROR_PROTOCOL : ERROR_UNKNOWN_OUTCOME, "%s",
-                       why != NULL ? why : "unreadable response");
-            lua_pushinteger(L, r->status);
-            lua_setfield(L, -2, "status");
-        }
+        if (!error_is(L, -1) && resends_unreadable(L, p))
+            return task_await(L, &p->exchange, finish, context);
         return pending_raise(L, p);
     }
     bool is_list = p->target->provider->routes[p->call.verb].answer == RESPONSE_CONNECTORS;
@@ -194,6 +205,18 @@ int call_backoff(lua_State *L)
     return 1;
 }
 
+/* Sets in the table at the top what the server said to a request that waits to be sent again. */
+static void set_said(lua_State *L, struct engine *e)
+{
+    const struct pending *p = (struct pending *)engine_failed(e); /* see use_failover_address */
+    if (p == NULL)
+        return;
+    error_response_push(L, &p->call, &p->exchange.transfer.response);
+    lua_getfield(L, -1, "message");
+    lua_setfield(L, -3, "said");
+    lua_pop(L, 1);
+}
+
 int call_limiter_state(lua_State *L)
 {
     struct limiter_state state;
@@ -216,6 +239,7 @@ int call_limiter_state(lua_State *L)
     lua_setfield(L, -2, "in_flight");
     lua_pushnumber(L, state.rate);
     lua_setfield(L, -2, "rate");
+    set_said(L, lua_touserdata(L, 2));
     return 1;
 }
 

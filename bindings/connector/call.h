@@ -32,7 +32,8 @@ int call_check_name(lua_State *L);
 int call_backoff(lua_State *L);
 
 /* raw.limiter([target]): what holds the requests of its credential back, or of all
- * credentials the most: { wait, why, paused, limit, in_flight, rate }. [-1, +1, e] */
+ * credentials the most: { wait, why, paused, limit, in_flight, rate, said (by the
+ * server, to a request that waits to be sent again) }. [-1, +1, e] */
 int call_limiter_state(lua_State *L);
 
 #endif

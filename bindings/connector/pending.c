@@ -1,6 +1,7 @@
 #include "connector/pending.h"
 
 #include "base/clock.h"
+#include "connector/error_response.h"
 #include "connector/target_private.h"
 #include "lua/error.h"
 #include "lua/interrupt.h"
@@ -8,7 +9,26 @@
 
 #include <lauxlib.h>
 
+#include <math.h>
 #include <string.h>
+#include <time.h>
+
+/* Adds to the error's message when the server's pause ends, by this machine's clock and zone. */
+static void add_pause(lua_State *L, const struct pending *p, int error)
+{
+    double wait = p->exchange.wait;
+    time_t end = (time_t)(clock_wall(engine_clock(p->engine)) + wait);
+    char text[40];
+    struct tm local;
+    if (localtime_r(&end, &local) == NULL ||
+        strftime(text, sizeof text, wait < 43200 ? "%H:%M" : "%Y-%m-%d %H:%M", &local) == 0)
+        return;
+    lua_getfield(L, error, "message");
+    lua_pushfstring(L, "%s; the server asks to be left alone until %s (%d min)",
+                    lua_tostring(L, -1), text, (int)(fmin(wait, 6e10) / 60));
+    lua_setfield(L, error, "message");
+    lua_pop(L, 1);
+}
 
 static const char EXCHANGE[] = "kelp.exchange";
 
@@ -81,6 +101,7 @@ static void push_history(lua_State *L, const struct pending *p, int error)
         lua_setfield(L, error, "waited");
     }
     if (x->paused) {
+        add_pause(L, p, error);
         lua_pushnumber(L, x->wait);
         lua_setfield(L, error, "retry_after");
         lua_pushboolean(L, 1);
@@ -194,6 +215,20 @@ static enum error_kind kind_of_fault(enum fault fault)
     }
 }
 
+/* Adds to the error at the top what the server said to the attempt before, if it said no. */
+static void add_said(lua_State *L, const struct pending *p)
+{
+    const struct response *r = &p->exchange.transfer.response;
+    if (r->fault != FAULT_CANCELLED || r->status < 400)
+        return;
+    error_response_push(L, &p->call, r);
+    lua_getfield(L, -2, "message");
+    lua_getfield(L, -2, "message");
+    lua_pushfstring(L, "%s; the server said before: %s", lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_setfield(L, -5, "message");
+    lua_pop(L, 3);
+}
+
 void pending_push_fault(lua_State *L, struct pending *p)
 {
     const struct response *r = &p->exchange.transfer.response;
@@ -208,6 +243,7 @@ void pending_push_fault(lua_State *L, struct pending *p)
     } else {
         error_push(L, kind, "%s", r->message);
     }
+    add_said(L, p);
     if (r->status != 0) {
         lua_pushinteger(L, r->status);
         lua_setfield(L, -2, "status");

@@ -73,6 +73,10 @@ const struct error_rule connect_rest_error_rules[] = {
     {400, VERB_RESET_OFFSETS, "STOPPED state", "conflict", STOP, false},
     /* A plugin that is not there is no failure to validate. */
     {500, VERB_VALIDATE, "Failed to find any class", "not_found", NULL, false},
+    /* Nor is it one to create it. */
+    {500, VERB_CREATE, "Failed to find any class", "invalid", NULL, false},
+    {500, VERB_PUT, "Failed to find any class", "invalid", NULL, false},
+    {500, VERB_UPDATE, "Failed to find any class", "invalid", NULL, false},
     {0, ANY_VERB, NULL, NULL, NULL, false},
 };
 
@@ -86,6 +90,7 @@ const struct response_rule connect_rest_response_rules[] = {
     /* A worker that says what it was doing when a request's time was up has taken the
      * request, and may still carry it out. */
     {500, "request timed out", OUTCOME_AMBIGUOUS},
+    {500, "Failed to find any class", OUTCOME_REFUSED},
     {500, "stale configuration", OUTCOME_REJECTED},
     {500, "no known leader", OUTCOME_REJECTED},
     {500, "conflicting operation", OUTCOME_REJECTED},

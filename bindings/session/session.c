@@ -7,6 +7,7 @@
 #include "base/paths.h"
 #include "secret/log.h"
 #include "journal/journal.h"
+#include "journal/journal_runs.h"
 #include "lua/error.h"
 #include "lua/json.h"
 
@@ -80,6 +81,16 @@ static struct journal *create(void *context, struct journal_fault *fault)
     return j;
 }
 
+static bool is_unfinished(const char *folder, const char *name)
+{
+    struct buffer path;
+    buffer_init(&path, MAX_PATH);
+    bool unfinished = buffer_printf(&path, "%s/%s", folder, name)
+                      && journal_is_unfinished(buffer_text(&path));
+    buffer_free(&path);
+    return unfinished;
+}
+
 /* The one file of the folder whose run's name starts so, or the newest for "last".
  * 1 found, 0 none, 2 several. */
 static int pick_run(const char *folder, const char *wanted, struct buffer *found)
@@ -99,7 +110,7 @@ static int pick_run(const char *folder, const char *wanted, struct buffer *found
             count = 2;
             continue;
         }
-        if (last && strcmp(buffer_text(found), e->d_name) > 0)
+        if (last && (strcmp(buffer_text(found), e->d_name) > 0 || is_unfinished(folder, e->d_name)))
             continue;
         buffer_clear(found);
         buffer_add_text(found, e->d_name);
@@ -385,7 +396,17 @@ static bool is_complete(const size_t counts[JOURNAL_STATES], int code, bool brok
            && counts[JOURNAL_REFUSED] + counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT] == 0;
 }
 
-static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], bool complete)
+/* Whether resuming the run does what running the script again does not, and can be done. */
+static bool is_worth_resuming(const struct session *jn, const size_t counts[JOURNAL_STATES],
+                              int code)
+{
+    size_t other = counts[JOURNAL_DONE] + counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT]
+                          + counts[JOURNAL_UNDONE] + counts[JOURNAL_UNDO_CONFLICT];
+    return !jn->at_prompt && (other > 0 || counts[JOURNAL_REFUSED] == 0 || code == 130);
+}
+
+static void report_run(struct journal *j, const struct session *jn,
+                       const size_t counts[JOURNAL_STATES], bool complete, int code)
 {
     struct buffer text;
     const char *id = journal_run(j)->id;
@@ -400,9 +421,13 @@ static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], b
     if (complete)
         log_line(LOG_INFO, "run %s: %s; to undo it: kelp undo %s", id,
                  buffer_text(&text), id);
-    else
+    else if (is_worth_resuming(jn, counts, code))
         log_line(LOG_NOTICE, "run %s: %s; to resume it: kelp --resume %s", id, buffer_text(&text),
                  id);
+    else if (counts[JOURNAL_DONE] > 0)
+        log_line(LOG_NOTICE, "run %s: %s; to undo it: kelp undo %s", id, buffer_text(&text), id);
+    else
+        log_line(LOG_NOTICE, "run %s: %s", id, buffer_text(&text));
     buffer_free(&text);
 }
 
@@ -476,7 +501,7 @@ void session_end(lua_State *L, struct session *jn, struct exit_facts *facts, boo
     if (!jn->taken) {
         if (unknown > 0)
             report_unknown(j);
-        report_run(j, counts, complete);
+        report_run(j, jn, counts, complete, code);
     }
     close_journal(j, facts);
 }

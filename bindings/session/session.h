@@ -31,6 +31,7 @@ struct session {
     char *script, *digest, *arguments;
     bool resumed; /* with --resume */
     bool own;     /* the resumed run is one of this user's folder of runs */
+    bool at_prompt; /* statements were typed, which no resume can give again */
     bool taken;   /* by a command that takes the run back */
 };
 

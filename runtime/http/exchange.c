@@ -129,13 +129,6 @@ void exchange_free(struct exchange *x)
     transfer_free(&x->transfer);
 }
 
-void engine_submit(struct engine *e, struct exchange *x)
-{
-    x->state = EXCHANGE_QUEUED;
-    x->begun = clock_now(e->clock) - x->past.elapsed;
-    insert_before(&x->queue->queued, x, NULL);
-    e->busy++;
-}
 
 static void end(struct engine *e, struct exchange *x)
 {
@@ -152,6 +145,20 @@ static void wait_to_resend(struct engine *e, struct exchange *x, double seconds)
     while (later != NULL && later->due <= x->due)
         later = later->next;
     insert_before(&e->waiting, x, later);
+}
+
+void engine_submit(struct engine *e, struct exchange *x)
+{
+    double delay = x->delay;
+    x->delay = 0;
+    x->begun = clock_now(e->clock) - x->past.elapsed;
+    e->busy++;
+    if (delay > 0) {
+        wait_to_resend(e, x, delay);
+        return;
+    }
+    x->state = EXCHANGE_QUEUED;
+    insert_before(&x->queue->queued, x, NULL);
 }
 
 /* The outcome is what counts; an attempt that cannot be noted stops nothing here:
@@ -230,6 +237,24 @@ static void attempted(struct engine *e, struct exchange *x)
     log_line(LOG_INFO, "%s %s: %s; attempt %d in %.1f s", x->transfer.request.method,
              buffer_text(&x->transfer.request.url), decision.why, x->attempts + 1, decision.wait);
     wait_to_resend(e, x, decision.wait);
+}
+
+bool engine_retries_unreadable(struct engine *e, struct exchange *x)
+{
+    x->outcome = OUTCOME_AMBIGUOUS;
+    x->is_ambiguous = true;
+    x->past.elapsed = clock_now(e->clock) - x->begun;
+    struct retry_decision decision = retry_decide(&x->policy, e->clock, x->outcome,
+                                                  &x->transfer.response, &x->past, x->resend);
+    if (!decision.again || x->last)
+        return false;
+    note_attempt(e, x, decision.wait);
+    x->past.attempts++;
+    x->delay = decision.wait;
+    log_line(LOG_INFO, "%s %s: the response cannot be read; attempt %d in %.1f s",
+             x->transfer.request.method, buffer_text(&x->transfer.request.url), x->attempts + 1,
+             decision.wait);
+    return true;
 }
 
 static void collect(struct engine *e)
@@ -419,6 +444,23 @@ void engine_limiter_state(struct engine *e, struct limiter_state *out)
             *out = state;
         out->in_flight = in_flight;
     }
+}
+
+static struct exchange *find_failed(const struct list *l)
+{
+    struct exchange *x = l->first;
+    while (x != NULL && (x->attempts == 0 || x->transfer.response.fault != FAULT_NONE ||
+                         x->transfer.response.status < 400))
+        x = x->next;
+    return x;
+}
+
+struct exchange *engine_failed(struct engine *e)
+{
+    struct exchange *x = find_failed(&e->waiting);
+    for (struct request_queue *queue = e->queues; x == NULL && queue != NULL; queue = queue->next)
+        x = find_failed(&queue->queued);
+    return x;
 }
 
 struct clock *engine_clock(struct engine *e)

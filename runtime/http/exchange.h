@@ -46,6 +46,7 @@ struct exchange {
     struct exchange *next, *previous;
     bool last;                 /* no attempt follows the present one */
     struct limiter_slot slot;
+    double delay;              /* seconds from engine_submit to the attempt */
     double begun, due;         /* `begun`: with the time that `past` says, the first of them */
 };
 
@@ -72,6 +73,11 @@ void exchange_free(struct exchange *x); /* must be idle */
 /* Submits an idle exchange whose request is filled; it must stay where it is
  * until engine_take returns it. */
 void engine_submit(struct engine *e, struct exchange *x);
+
+/* The response of an exchange that has ended OUTCOME_DONE turns out to be none: it cannot be read.
+ * The attempt counts as AMBIGUOUS after all. True: another one may follow and engine_submit sends
+ * it, after the wait that the policy asks for. */
+bool engine_retries_unreadable(struct engine *e, struct exchange *x);
 
 /* Ends the exchange soon, with FAULT_CANCELLED unless it has ended by itself;
  * engine_take returns it. */
@@ -113,6 +119,9 @@ void queue_limiter_state(struct request_queue *queue, struct limiter_state *out)
 
 /* That of the limiter which holds requests back most, with the requests in flight of all. */
 void engine_limiter_state(struct engine *e, struct limiter_state *out);
+
+/* One that waits to be sent again after a response that says no, which is still there; NULL: none. */
+struct exchange *engine_failed(struct engine *e);
 
 struct clock *engine_clock(struct engine *e);
 

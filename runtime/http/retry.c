@@ -6,8 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
-/* Anything above is an epoch, milliseconds or nonsense, not a wait. */
+/* In the headers of limits anything above is an epoch, milliseconds or nonsense, not a wait. */
 static const double longest_sensible = 1e9;
+
+/* Retry-After says that it wants to be left alone, however long: more is cut to this, which is
+ * three centuries. */
+static const double longest_retry_after = 1e10;
 
 /* A random backoff may be next to nothing; a loop of those would be a spin. */
 static const double least_wait = 0.01;
@@ -56,28 +60,50 @@ enum outcome retry_classify(const struct response *response, const struct respon
 
 /* --- hints --- */
 
-/* A decimal number without sign or exponent. strtod would take far more, and
- * depends on the locale. */
-static bool parse_number(const char *text, size_t size, double *number)
+/* Reads a decimal number without sign or exponent from the beginning of the text; the bytes that
+ * it takes, 0: there is none. strtod would take far more, and depends on the locale. */
+static size_t read_number(const char *text, size_t size, double *number)
 {
     double value = 0, place = 1;
-    bool digits = false, fraction = false;
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] == '.' && digits && !fraction && i + 1 < size) {
+    bool fraction = false;
+    size_t i = 0;
+    for (; i < size; i++) {
+        bool digit = text[i] >= '0' && text[i] <= '9';
+        if (text[i] == '.' && i > 0 && !fraction && i + 1 < size && text[i + 1] >= '0' &&
+            text[i + 1] <= '9') {
             fraction = true;
-        } else if (text[i] < '0' || text[i] > '9') {
-            return false;
+        } else if (!digit) {
+            break;
         } else if (fraction) {
             place /= 10;
             value += (text[i] - '0') * place;
         } else {
-            digits = true;
             value = value * 10 + (text[i] - '0');
         }
     }
-    if (!digits || !(value <= longest_sensible))
+    *number = value;
+    return i;
+}
+
+static bool parse_number(const char *text, size_t size, double *number)
+{
+    double value;
+    if (size == 0 || read_number(text, size, &value) != size || !(value <= longest_sensible))
         return false;
     *number = value;
+    return true;
+}
+
+/* The number that stands first, in what proxies make of Retry-After too: "3600, 5", "3600;x",
+ * "+3600". */
+static bool parse_retry_after(const char *text, size_t size, double *seconds)
+{
+    double value;
+    size_t sign = size > 0 && text[0] == '+';
+    size_t used = read_number(text + sign, size - sign, &value);
+    if (used == 0 || (sign + used < size && strchr(" \t,;", text[sign + used]) == NULL))
+        return false;
+    *seconds = value < longest_retry_after ? value : longest_retry_after;
     return true;
 }
 
@@ -99,9 +125,9 @@ static bool parse_date(const struct response *response, struct clock *clock, con
     const char *date = response_header(response, "Date", &size);
     if (date == NULL || !transport_date(date, size, wall, &now))
         now = wall;
-    if (then - now > longest_sensible)
-        return false;
     *seconds = then > now ? then - now : 0;
+    if (*seconds > longest_retry_after)
+        *seconds = longest_retry_after;
     return true;
 }
 
@@ -117,7 +143,7 @@ bool retry_hint(const struct response *response, struct clock *clock, double *se
 {
     size_t size;
     const char *text = response_header(response, "Retry-After", &size);
-    if (text != NULL && (parse_number(text, size, seconds) ||
+    if (text != NULL && (parse_retry_after(text, size, seconds) ||
                          parse_date(response, clock, text, size, seconds)))
         return true;
     struct retry_limits limits;
@@ -126,6 +152,13 @@ bool retry_hint(const struct response *response, struct clock *clock, double *se
         return false;
     *seconds = limits.reset;
     return true;
+}
+
+/* Also in words that cannot be read. */
+static bool asks_to_wait(const struct response *response)
+{
+    size_t size;
+    return response_header(response, "Retry-After", &size) != NULL && size > 0;
 }
 
 /* --- decisions --- */
@@ -214,7 +247,7 @@ struct retry_decision retry_decide(const struct retry_policy *policy, struct clo
     }
     if (hinted && hint > 0)
         d.wait = fmax(hint * (1 + 0.1 * clock_fraction(clock)), least_wait);
-    else if (throttled)
+    else if (throttled || asks_to_wait(response))
         d.wait = full_jitter(clock, policy->throttle_base, policy->throttle_cap, past->throttles);
     else
         d.wait = retry_backoff(policy, clock, past->attempts);

@@ -65,9 +65,9 @@ struct retry_decision retry_decide(const struct retry_policy *policy, struct clo
                                    const struct retry_past *past, bool repeatable);
 
 /* The seconds after which the server wants to be asked again: Retry-After, else
- * X-RateLimit-Reset when the status is 429 or nothing remains. Never negative,
- * never above 1e9: such a value is a mistake and counts as absent, like all that
- * is not exactly one number or one HTTP-date. */
+ * X-RateLimit-Reset when the status is 429 or nothing remains. Never negative.
+ * Of Retry-After: an HTTP-date, or the number that stands first ("3600, 5"), at most 1e10. Of
+ * X-RateLimit-Reset: a number; one above 1e9 is a mistake and counts as absent. */
 bool retry_hint(const struct response *response, struct clock *clock, double *seconds);
 
 /* X-RateLimit-*, each -1 when it is absent or no number from 0 to 1e9. */

@@ -142,6 +142,27 @@ const char *journal_network_name(unsigned long type)
     return NULL;
 }
 
+/* Who can write to the folder above can put another in place of the folder. The sticky bit keeps
+ * others from that. */
+static bool check_folder_above(const char *folder, struct journal_fault *fault)
+{
+    const char *slash = strrchr(folder, '/');
+    if (slash == NULL || slash == folder)
+        return true;
+    char *above = strndup(folder, (size_t)(slash - folder));
+    struct stat status;
+    bool fine = above != NULL || journal_fail(fault, JOURNAL_MEMORY, "out of memory");
+    if (fine && stat(above, &status) < 0)
+        fine = journal_fail_errno(fault, errno, "cannot use the folder", above);
+    else if (fine && (status.st_mode & 022) != 0 && (status.st_mode & S_ISVTX) == 0)
+        fine = journal_fail(fault, JOURNAL_UNSAFE,
+                            "others can write to the folder %.400s (mode %04o), which holds that "
+                            "of the journals: chmod go-w", above,
+                            (unsigned)status.st_mode & 07777);
+    free(above);
+    return fine;
+}
+
 bool journal_folder_check(const char *folder, bool allow_network, struct journal_fault *fault)
 {
     struct stat status;
@@ -154,6 +175,8 @@ bool journal_folder_check(const char *folder, bool allow_network, struct journal
         return journal_fail(fault, JOURNAL_UNSAFE,
                             "others can write to the folder %.400s (mode %04o): chmod go-w", folder,
                             (unsigned)status.st_mode & 07777);
+    if (!check_folder_above(folder, fault))
+        return false;
 
     struct statfs system;
     if (statfs(folder, &system) < 0)

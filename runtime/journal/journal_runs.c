@@ -5,9 +5,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- the folder --- */
@@ -50,6 +52,40 @@ static bool visit_all(const char *folder, visitor *visit, void *context,
     return fine;
 }
 
+/* --- what was not made to its end --- */
+
+/* The lock's line is written when the journal is whole. */
+static bool has_witness(const char *path)
+{
+    char *lock = NULL, first = '\0';
+    if (asprintf(&lock, "%.*s.lock", (int)strlen(path) - 3, path) < 0)
+        return true;
+    int fd = open(lock, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    free(lock);
+    if (fd < 0)
+        return errno != ENOENT;
+    bool has = pread(fd, &first, 1, 0) != 0 && first != '\0';
+    close(fd);
+    return has;
+}
+
+bool journal_is_unfinished(const char *path)
+{
+    enum { HEADER = 100, APPLICATION_ID = 68 };
+    static const char magic[16] = "SQLite format 3", none[4];
+    char header[HEADER];
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    ssize_t size = pread(fd, header, sizeof header, 0);
+    close(fd);
+    if (size < 0 || memcmp(header, magic, size < 16 ? (size_t)size : 16) != 0)
+        return false;
+    /* The identification comes with the tables, in one transaction. */
+    return (size < HEADER || memcmp(header + APPLICATION_ID, none, sizeof none) == 0)
+           && !has_witness(path);
+}
+
 /* --- the list --- */
 
 static bool leaves_something(enum journal_run_state state, const size_t counts[JOURNAL_STATES])
@@ -83,6 +119,8 @@ static bool list_one(void *context, const char *id, const char *path)
     struct journal_summary summary = { .id = id, .path = path };
     struct journal_fault fault;
     char *script = NULL;
+    if (journal_is_unfinished(path))
+        return true;
     options.path = path;
     struct journal *j = journal_open_light(&options, false, &fault);
     if (j != NULL && journal_counts(j, summary.counts)) {
@@ -137,6 +175,18 @@ struct pruning {
     bool fine;
 };
 
+/* One that is being made now is newer, or its lock is held. */
+static bool remove_unfinished(struct pruning *p, const char *path)
+{
+    struct journal_options options = *p->options;
+    struct journal_fault ignored;
+    struct stat status;
+    options.path = path;
+    if (stat(path, &status) == 0 && (double)status.st_mtime < p->before)
+        p->removed += journal_remove(&options, &ignored);
+    return true;
+}
+
 static bool prune_one(void *context, const char *id, const char *path)
 {
     struct pruning *p = context;
@@ -144,6 +194,8 @@ static bool prune_one(void *context, const char *id, const char *path)
     struct journal_fault ignored;
     size_t counts[JOURNAL_STATES];
     (void)id;
+    if (journal_is_unfinished(path))
+        return remove_unfinished(p, path);
     options.path = path;
     struct journal *j = journal_open_light(&options, true, &ignored);
     if (j == NULL)

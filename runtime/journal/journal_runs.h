@@ -15,6 +15,10 @@ struct journal_summary {
     const struct journal_fault *fault; /* JOURNAL_BUSY: it is under way */
 };
 
+/* True for what a process leaves that is killed while it makes the journal at `path`: nothing was
+ * sent for it. Neither a list nor "last" has such a file. */
+bool journal_is_unfinished(const char *path);
+
 /* Calls `each` for every run, in the order of the ids, until it returns false.
  * Each is read, not checked from end to end. No folder is no runs. */
 bool journal_list(const struct journal_options *options,
@@ -22,7 +26,8 @@ bool journal_list(const struct journal_options *options,
                   void *context, struct journal_fault *fault);
 
 /* Removes the runs that started before that time (seconds since 1970) and leave
- * nothing to resume; the others, and those that cannot be read, stay. */
+ * nothing to resume, and unfinished files from before it; the others, and those that cannot be
+ * read, stay. */
 bool journal_prune(const struct journal_options *options, double before, size_t *removed,
                    struct journal_fault *fault);
 

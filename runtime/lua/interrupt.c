@@ -16,6 +16,7 @@ enum { MOST_CAUGHT = 3 };
 enum { GRACE = 1000000, CONTINUATION = 1000 };
 
 static volatile sig_atomic_t pending;
+static volatile sig_atomic_t noticed;
 static volatile sig_atomic_t turns;
 static const char *volatile limit; /* what interrupt_stop said, or NULL */
 static lua_State *volatile running;
@@ -29,6 +30,7 @@ static void raise_interrupt(lua_State *L, lua_Debug *ar)
     lua_sethook(L, NULL, 0, 0);
     if (!pending)
         return;
+    noticed = 1;
     int *count = raised;
     int n = count != NULL ? ++*count : MOST_CAUGHT;
     lua_sethook(L, raise_interrupt, LUA_MASKCOUNT, n < MOST_CAUGHT ? GRACE : 1);
@@ -38,6 +40,7 @@ static void raise_interrupt(lua_State *L, lua_Debug *ar)
 
 void interrupt_signal(void)
 {
+    noticed = 0;
     pending = 1;
     lua_State *L = running;
     if (L != NULL)
@@ -66,6 +69,7 @@ bool interrupt_is_limit(void)
 void interrupt_turned(void)
 {
     turns = (turns + 1) & 0xffffff;
+    noticed = 1;
 }
 
 int interrupt_turns(void)
@@ -76,6 +80,11 @@ int interrupt_turns(void)
 bool interrupt_pending(void)
 {
     return pending != 0;
+}
+
+bool interrupt_is_unnoticed(void)
+{
+    return pending && !noticed;
 }
 
 void interrupt_clear(void)
@@ -103,6 +112,7 @@ static void arm(lua_State *L)
 /* It counts as an error raised, or a loop of nothing but waits would never end. */
 void interrupt_told(void)
 {
+    noticed = 1;
     int *count = raised;
     int n = count != NULL ? ++*count : MOST_CAUGHT;
     if (pending && running != NULL)

@@ -33,6 +33,11 @@ int interrupt_turns(void);
 
 /* True from interrupt_signal until interrupt_clear. */
 bool interrupt_pending(void);
+
+/* True when an interrupt is pending of which neither the code that runs nor the scheduler has
+ * taken notice: a call into C goes on. */
+bool interrupt_is_unnoticed(void);
+
 void interrupt_clear(void);
 
 /* A wait is about to tell the running code by an error: the next instructions are

@@ -1,5 +1,7 @@
 #include "lua/memory.h"
 
+#include <stdint.h>
+
 /* Lua asks a second time after it has collected garbage; when that fails too, it
  * raises. The handlers of that error then get the reserve: with nothing left, each
  * of their allocations would collect all garbage again. */
@@ -37,4 +39,10 @@ void memory_limit(lua_State *L, struct memory *m, size_t most)
     m->refused_block = NULL;
     m->refused_size = 0;
     lua_setallocf(L, allocate, m);
+}
+
+void memory_add_reserve(struct memory *m, size_t more)
+{
+    if (m->below != NULL && m->most < SIZE_MAX - more)
+        m->most += more;
 }

@@ -21,4 +21,7 @@ struct memory {
  * up. *m must outlive the state. [-0, +0, -] */
 void memory_limit(lua_State *L, struct memory *m, size_t most);
 
+/* So many bytes more, for what reports the end of the script. Nothing without a limit. */
+void memory_add_reserve(struct memory *m, size_t more);
+
 #endif

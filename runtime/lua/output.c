@@ -16,9 +16,23 @@ enum { DESCRIPTORS = 3 };
 
 static FILE *direct[DESCRIPTORS];
 
+static int output_fd = STDOUT_FILENO;
+
 static int descriptor_of(void *cookie)
 {
-    return (int)(intptr_t)cookie;
+    int fd = (int)(intptr_t)cookie;
+    return fd == STDOUT_FILENO ? output_fd : fd;
+}
+
+void output_leave_standard_output(void)
+{
+    output_flush();
+    output_fd = STDERR_FILENO;
+}
+
+int output_descriptor(void)
+{
+    return output_fd;
 }
 
 static ssize_t write_redacted(void *cookie, const char *bytes, size_t size)

@@ -19,6 +19,13 @@ bool output_open(void);
  * there is not redacted. */
 FILE *output_direct(int fd);
 
+/* From now on what the script prints goes to standard error: standard output is for the one document
+ * that log_write brings there. Cannot be undone. */
+void output_leave_standard_output(void);
+
+/* The descriptor that the script's output goes to. */
+int output_descriptor(void);
+
 /* Writes everything that is buffered or held back. Also done at exit. */
 void output_flush(void);
 

@@ -109,7 +109,7 @@ static int print(lua_State *L)
     size_t size;
     const char *text = lua_tolstring(L, -1, &size);
     fflush(stdout);
-    int failure = log_write(STDOUT_FILENO, text, size);
+    int failure = log_write(output_descriptor(), text, size);
     if (failure != 0)
         return luaL_error(L, "cannot write to standard output: %s", strerror(failure));
     return 0;
@@ -239,6 +239,12 @@ struct state *state_new(const struct state_settings *settings, char **why)
 void state_limit_memory(struct state *h, size_t most)
 {
     memory_limit(h->L, &h->memory, most);
+}
+
+void state_add_reserve(struct state *h)
+{
+    enum { RESERVE = 4 * 1024 * 1024 };
+    memory_add_reserve(&h->memory, RESERVE);
 }
 
 void state_free(struct state *h)

@@ -43,6 +43,9 @@ lua_State *state_lua(struct state *h);
 /* From now on the state holds at most so many bytes: see memory.h. */
 void state_limit_memory(struct state *h, size_t most);
 
+/* The script has ended: what reports that, outside of any protected call, has memory of its own. */
+void state_add_reserve(struct state *h);
+
 /* Puts the folder of the script at `path` first in package.path, so that it
  * finds modules beside itself. [-0, +0, m] */
 void state_add_folder(lua_State *L, const char *path);

@@ -148,6 +148,8 @@ int task_spawn(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     struct scheduler *s = scheduler_of(L);
+    if (interrupt_pending()) /* or tasks that start tasks would have no end */
+        scheduler_check_cancelled(L, s);
     scheduler_make_ready(s, scheduler_push_task(L, s, lua_gettop(L) - 1));
     return 1;
 }

@@ -248,9 +248,19 @@ static void end_draining(struct scheduler *s)
     s->drain_until = 0;
 }
 
+/* Those that wait are not left for when nothing is ready any more: what is ready may have no end. */
+static void notice_interrupt(struct scheduler *s)
+{
+    bool pending = interrupt_pending();
+    if (pending && !s->interrupted)
+        scheduler_end_all_waits(s);
+    s->interrupted = pending;
+}
+
 bool scheduler_turn(struct scheduler *s, lua_State *L, double due)
 {
     interrupt_turned();
+    notice_interrupt(s);
     struct task *t = s->ready_first;
     if (t != NULL) {
         s->ready_first = t->next_ready;

@@ -56,6 +56,7 @@ struct scheduler {
     struct task *current;
     struct task *committers; /* of WAIT_COMMIT, linked by next_ready */
     double drain_until;      /* of the run that is being broken off; 0: none is */
+    bool interrupted;        /* the waits of all tasks have been ended for the interrupt */
 };
 
 /* User values of a task. */

@@ -36,8 +36,10 @@ static int start(struct run *r, const char *line, const int out[2], const int co
     char *const arguments[] = {shell, option, (char *)line, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none;
+    sigset_t none, plain;
     sigemptyset(&none);
+    sigemptyset(&plain);
+    sigaddset(&plain, SIGXFSZ); /* kelp ignores it */
     int failure = posix_spawn_file_actions_init(&actions);
     if (failure != 0)
         return failure;
@@ -47,7 +49,8 @@ static int start(struct run *r, const char *line, const int out[2], const int co
         return failure;
     }
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigdefault(&attributes, &plain);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     failure = posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     if (failure == 0 && complaints[1] >= 0)
         failure = posix_spawn_file_actions_adddup2(&actions, complaints[1], STDERR_FILENO);

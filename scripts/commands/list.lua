@@ -2,6 +2,7 @@
 -- JSON. The state of a connector does not change the exit code; only a failed listing does.
 local argparse = require "argparse"
 local kelp = require "kelp"
+local print_document = require "kelp.document"
 local providers = require "kelp.providers"
 local saved = require "kelp.saved"
 
@@ -70,7 +71,7 @@ local function main(...)
     for position, connector in ipairs(list) do
       described_list[position] = described(connector)
     end
-    print(kelp.json.encode(described_list))
+    print_document(described_list)
   elseif #list == 0 then
     io.stderr:write "no connectors\n"
   else

@@ -2,6 +2,7 @@
 -- differ. Everything is read, translated and checked before the first connector is created.
 local argparse = require "argparse"
 local kelp = require "kelp"
+local print_document = require "kelp.document"
 local raw = require "kelp.raw"
 local providers = require "kelp.providers"
 local saved = require "kelp.saved"
@@ -293,8 +294,7 @@ local function document(steps, counts, source, options)
   for _, result in ipairs(order) do
     if result ~= "planned" or kelp.settings.plan then total[result] = counts[result] or 0 end
   end
-  return kelp.json.encode { from = source.label, to = options.to, results = results,
-                            summary = total }
+  return { from = source.label, to = options.to, results = results, summary = total }
 end
 
 local function run(source, target, values, options)
@@ -325,7 +325,7 @@ local function run(source, target, values, options)
   end
   local counts, code = summary_of(steps)
   if options.json then
-    print(document(steps, counts, source, options))
+    print_document(document(steps, counts, source, options))
   else
     local parts = {}
     for _, result in ipairs(order) do

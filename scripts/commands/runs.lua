@@ -2,6 +2,7 @@
 -- them. Reads journals only; nothing is sent.
 local argparse = require "argparse"
 local kelp = require "kelp"
+local print_document = require "kelp.document"
 local raw = require "kelp.raw"
 local place = require "kelp.place"
 
@@ -144,7 +145,7 @@ local function list()
     end
   end
   if json_output then
-    print(kelp.json.encode(rows))
+    print_document(rows)
   elseif #rows == 0 then
     io.stderr:write "no runs\n"
   else
@@ -259,7 +260,7 @@ local function show(options)
       operations[#operations + 1] = op
     end))
     run.operations = operations
-    print(kelp.json.encode(run))
+    print_document(run)
     return 0
   end
   local shown
@@ -363,7 +364,7 @@ local function prune(options)
     seen[run.id] = true
   end
   if json_output then
-    print(kelp.json.encode { removed = removed, kept = kept })
+    print_document { removed = removed, kept = kept }
     return 0
   end
   print(("removed %d run%s"):format(#removed, #removed == 1 and "" or "s"))

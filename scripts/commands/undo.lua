@@ -2,6 +2,7 @@
 -- it still is what the run left; what cannot be restored is said before anything is sent.
 local argparse = require "argparse"
 local kelp = require "kelp"
+local print_document = require "kelp.document"
 local raw = require "kelp.raw"
 local pages = require "kelp.pages"
 local providers = require "kelp.providers"
@@ -169,8 +170,8 @@ local function run(options, values)
   if kelp.settings.plan then return 0 end
   local counts = undo_all(steps)
   if kelp.settings.output == "json" then
-    print(kelp.json.encode { run = raw.journal_id(), undone = counts.undone,
-      conflicts = counts.conflict, failed = counts.failed })
+    print_document { run = raw.journal_id(), undone = counts.undone,
+      conflicts = counts.conflict, failed = counts.failed }
   else
     print(("%d undone, %d not undone, %d failed"):format(counts.undone, counts.conflict,
       counts.failed))

@@ -79,6 +79,30 @@ local function ends_the_run(failure)
     and (failure.kind == "unauthorized" or failure.kind == "journal" or failure.cause == "unauthorized" or failure.paused)
 end
 
+-- A server that fails in the same way for each of the first items fails for the others too.
+local EQUAL_FAILURES = 10
+
+local function is_server_failure(failure)
+  return raw.is_error(failure) and math.type(failure.status) == "integer" and failure.status >= 500
+end
+
+-- Whether the items so far have all failed, enough of them, by the same message of the server.
+local function fails_always(result)
+  local errors = result.errors
+  if result.done > 0 or #errors < EQUAL_FAILURES then return false end
+  for _, entry in ipairs(errors) do
+    local failure = entry.error
+    if not is_server_failure(failure) or failure.message ~= errors[1].error.message then
+      return false
+    end
+  end
+  return true
+end
+
+local function is_cancelled(failure)
+  return raw.is_error(failure) and (failure.kind == "cancelled" or failure.cause == "cancelled")
+end
+
 -- Until the result is closed: so many more requests may be under way.
 local function reserve(number)
   local undo = setmetatable({}, { __close = function() raw.reserve(-number) end })
@@ -97,12 +121,31 @@ local function run(name, items, fn, options, keep)
   if total and total < limit then limit = total end
   local result, job = report.new(name)
   local in_flight, source_failure = 0, nil
+  local workers = {}
+
+  -- Nothing more begins, and what waits for its turn is ended.
+  local function stop(failure)
+    result.stopped = failure
+    local current = raw.current()
+    for _, worker in ipairs(workers) do
+      if worker ~= current then raw.cancel(worker) end
+    end
+  end
+
+  local function fail(item, failure)
+    if result.stopped and is_cancelled(failure) and failure.kind == "cancelled" then
+      return -- it was not sent
+    end
+    report.add_failure(result, job, item, failure)
+    if result.stopped then return end
+    if ends_the_run(failure) or fails_always(result) then stop(failure) end
+  end
 
   local function work()
     while not result.stopped and not source_failure do
       local pulled, item, n = pcall(next_item)
       if not pulled then
-        source_failure = { item }
+        if not (result.stopped and is_cancelled(item)) then source_failure = { item } end
         return
       end
       if item == nil then return end
@@ -112,17 +155,18 @@ local function run(name, items, fn, options, keep)
       if ok then
         result.done = result.done + 1
         if keep then keep(n, value) end
-      elseif raw.is_error(value) and (value.kind == "cancelled" or value.cause == "cancelled") then
+      elseif is_cancelled(value) and not result.stopped then
         error(value, 0)
       else
-        report.add_failure(result, job, item, value)
-        if ends_the_run(value) then result.stopped = value end
+        fail(item, value)
       end
     end
   end
 
-  local workers = {}
   local _ <close> = setmetatable({}, { __close = function()
+    if total then
+      result.skipped = total - result.done - result.failed - result.unknown
+    end
     for _, worker in ipairs(workers) do raw.cancel(worker) end
   end })
   local _ <close> = options.progress ~= false and progress.start(result, total, function()

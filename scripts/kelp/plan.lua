@@ -11,6 +11,9 @@ local plan = {}
 -- The writes that would change something, in their order: { target, verb, connector, changes }.
 local steps = {}
 
+-- What a command has to say as JSON, or nil.
+local document
+
 -- By place: what reads see differently: name -> { record } or { gone = true }.
 local planned_of = {}
 
@@ -215,10 +218,15 @@ function plan.add(step)
   add(step)
 end
 
+--- What a command would print as its JSON: a part of the plan's one document.
+function plan.set_document(value)
+  document = value
+end
+
 --- The end of a plan: says how many changes there are, and returns that number.
 function plan.finish()
   if settings.output == "json" then
-    raw.write(1, raw.json.encode { plan = raw.json.array(steps), changes = #steps } .. "\n")
+    raw.write(1, raw.json.encode { plan = raw.json.array(steps), changes = #steps, result = document } .. "\n")
     return #steps
   end
   local counts, order = {}, {}

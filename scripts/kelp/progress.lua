@@ -8,6 +8,14 @@ local progress = {}
 local EVERY_ON_TERMINAL, EVERY_IN_LOG = 0.2, 5
 local shown = false -- one line: a job inside a job has none
 
+local LONGEST_SAID = 200 -- bytes of a server's message
+
+local function first_line(text)
+  text = text:match "^[^\r\n]*"
+  if #text <= LONGEST_SAID then return text end
+  return text:sub(1, utf8.offset(text, 0, LONGEST_SAID + 1) - 1) .. "…"
+end
+
 local function duration(seconds)
   seconds = math.ceil(seconds)
   if seconds < 60 then return ("%d s"):format(seconds) end
@@ -27,10 +35,14 @@ function progress.text(report, total, in_flight, elapsed, limiter)
   if limiter and limiter.wait > 0.5 then
     parts[#parts + 1] = ("waiting %s: %s"):format(duration(limiter.wait), limiter.why)
   end
+  if limiter and limiter.said then
+    parts[#parts + 1] = ("the server said: %s"):format(first_line(limiter.said))
+  end
   if ended > 0 and elapsed > 0 then
     local rate = ended / elapsed
     parts[#parts + 1] = ("%.1f/s"):format(rate)
-    if total and total > ended then
+    -- Nobody knows how long a pause will be.
+    if total and total > ended and not (limiter and limiter.paused) then
       parts[#parts + 1] = duration((total - ended) / rate) .. " left"
     end
   end

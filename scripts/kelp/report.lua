@@ -9,13 +9,16 @@ local report = {}
 
 local SHOWN, NAMES = 10, 5 -- groups of errors, and names in one, that a text lists
 
--- The jobs with failed items, in their order.
-local failed_jobs = {}
+-- The jobs with failed items, in their order, and those that have not come to their end.
+local failed_jobs, open_jobs = {}, {}
 
 --- The counts of a job that begins: done, failed, unknown, skipped: numbers; errors: array of
 --- { item, error, kind }; stopped: the error that ended it early, or nil. `name`: "each" or "map".
 function report.new(name)
-  return { done = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }, { name = name }
+  local counts = { done = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }
+  local job = { name = name, counts = counts }
+  open_jobs[#open_jobs + 1] = job
+  return counts, job
 end
 
 --- Adds an item that failed. `job` is the second result of report.new.
@@ -23,7 +26,6 @@ function report.add_failure(counts, job, item, failure)
   local kind = raw.is_error(failure) and failure.kind or "error"
   local count = kind == "unknown_outcome" and "unknown" or "failed"
   if #counts.errors == 0 then
-    job.counts = counts
     failed_jobs[#failed_jobs + 1] = job
   end
   counts[count] = counts[count] + 1
@@ -153,6 +155,9 @@ end
 
 --- The report of a job that has ended, for the script.
 function report.publish(counts, job)
+  for i = #open_jobs, 1, -1 do
+    if open_jobs[i] == job then table.remove(open_jobs, i) end
+  end
   local self = setmetatable({}, metatable)
   unread[self] = { counts = counts, job = job }
   return self
@@ -170,7 +175,12 @@ end
 
 -- ---- the end of the run ----
 
-raw.at_end("bulk", function()
+raw.at_end("bulk", function(interrupted)
+  for _, job in ipairs(interrupted and open_jobs or {}) do
+    if #job.counts.errors == 0 then
+      raw.log("notice", ("%s: %s"):format(job.name, text_of_counts(job.counts)))
+    end
+  end
   local failed, unknown = 0, 0
   for _, job in ipairs(failed_jobs) do
     failed, unknown = failed + job.counts.failed, unknown + job.counts.unknown

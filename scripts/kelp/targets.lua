@@ -91,6 +91,7 @@ local function read_file(path)
       return setmetatable({}, { ask = function() return ask(argument) end })
     end
   end
+  if text:sub(1, 3) == "\u{feff}" then text = text:sub(4) end -- a byte order mark, as in scripts
   if not text:find("^%s*return%f[%W]") and text:find("^%s*{") then text = "return " .. text end
   local chunk, message = load(text, "@" .. path, "t", lazy)
   if not chunk then fail("the targets file cannot be read: %s", message) end

@@ -160,7 +160,7 @@ function TestConfluent:test_create_with_a_bad_config_is_invalid()
     sink { ["tasks.max"] = "none" })
   lu.assertEquals(problem.status, 400)
   lu.assertStrContains(problem.message, "tasks.max")
-  problem = support.raises("server", self.target.create, self.target, "new",
+  problem = support.raises("invalid", self.target.create, self.target, "new",
     sink { ["connector.class"] = "NoSuchSink" })
   lu.assertEquals(problem.status, 500)
   lu.assertEquals(problem.code, 500)
