@@ -200,6 +200,8 @@ static void push_raw(lua_State *L)
     lua_setfield(L, -2, "task_metatable");
     verb_table_push(L);
     lua_setfield(L, -2, "verbs");
+    record_push_states(L);
+    lua_setfield(L, -2, "states");
     provider_table_push(L);
     lua_setfield(L, -2, "providers");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);

@@ -48,11 +48,12 @@ end
 local undoable = { done = true, undo_intent = true, undo_conflict = true, intent = true,
                    unknown = true }
 
---- The run's operations that are to be undone, the latest first; `pattern` is for their connectors.
-function undo_steps.operations(pattern)
+--- The run's operations that are to be undone, the latest first; `glob` is for their connectors.
+function undo_steps.operations(glob)
   local list, op = {}, raw.journal_previous()
   while op do
-    if undoable[op.state] and op.connector and (not pattern or op.connector:find(pattern)) then
+    if undoable[op.state] and op.connector
+        and (not glob or raw.glob_matches(glob, op.connector)) then
       list[#list + 1] = op
     end
     op = raw.journal_previous(op.op)

@@ -78,7 +78,7 @@ function TestConnect:test_list_is_one_request_that_repeats_expand()
 end
 
 function TestConnect:test_a_listed_connector_has_all_fields()
-  local c = self.target:list { name = "^access" }[1]
+  local c = self.target:list { name = "access*" }[1]
   lu.assertTrue(kelp.is_connector(c))
   lu.assertEquals(c.class, SOURCE)
   lu.assertEquals(c.type, "source")

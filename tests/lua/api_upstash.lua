@@ -62,7 +62,7 @@ function TestUpstash:test_list_is_one_request()
 end
 
 function TestUpstash:test_a_listed_connector_has_all_fields()
-  local c = self.target:list { name = "^catalog" }[1]
+  local c = self.target:list { name = "catalog*" }[1]
   lu.assertEquals(c.id, "431ec970-b59d-4b00-95fe-5f3abcc52c2f")
   lu.assertEquals(c.class, MONGO)
   lu.assertEquals(c.type, "source")

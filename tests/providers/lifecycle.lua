@@ -74,7 +74,7 @@ function TestAcme:test_a_list_of_several_pages_is_one_list()
   for i = 1, 3 do self.target:create("extra-" .. i, sink) end
   made, list = self.sim:requests_of(self.target.list, self.target)
   lu.assertEquals({ #list, made[key] }, { 7, 3 })
-  lu.assertEquals(names_of(self.target:list { name = "^extra%-3" }), { "extra-3" })
+  lu.assertEquals(names_of(self.target:list { name = "extra-3" }), { "extra-3" })
   lu.assertEquals(names_of(self.target:list { state = "failed" }), { "stock-out" })
 end
 
