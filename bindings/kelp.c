@@ -66,6 +66,12 @@ static int is_connector(lua_State *L)
     return 1;
 }
 
+static int is_target(lua_State *L)
+{
+    lua_pushboolean(L, target_test(L, 1) != NULL);
+    return 1;
+}
+
 static int alive(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)task_count(L));
@@ -164,6 +170,7 @@ static void push_raw(lua_State *L)
         {"misuse", error_misuse_call},
         {"is_error", is_error},
         {"is_connector", is_connector},
+        {"is_target", is_target},
         {"secret", secret_make},
         {"read_private", secret_read_private},
         {"hide", secret_hide},

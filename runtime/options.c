@@ -1,12 +1,14 @@
 #include "options.h"
 
 #include "base/buffer.h"
+#include "base/nearest.h"
 #include "base/text.h"
 
 #include <lua.h>
 
 #include <getopt.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,9 +236,18 @@ static const struct row *row_of(int found)
  * tried to give where none is taken. */
 static bool refuse_unknown(struct buffer *error, const char *word)
 {
+    char name[32];
+    const char *words[ROWS];
+    size_t size = strcspn(word, "=");
+    for (int i = 0; i < ROWS; i++)
+        words[i] = rows[i].name;
+    snprintf(name, sizeof name, "%.*s", (int)size, word);
+    const char *nearest = size < sizeof name ? nearest_word(name, words, ROWS) : NULL;
     (void)(buffer_add_text(error, "unknown option '") &&
-           text_add_printable(error, word, strcspn(word, "=")) &&
-           buffer_add_text(error, "' (kelp --help lists all)"));
+           text_add_printable(error, word, size) &&
+           (nearest == NULL || buffer_printf(error, "'; did you mean '%s", nearest)) &&
+           buffer_add_text(error, nearest != NULL ? "'? (kelp --help lists all)"
+                                                  : "' (kelp --help lists all)"));
     return false;
 }
 

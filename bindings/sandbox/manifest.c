@@ -5,6 +5,7 @@
 #include "connector/hooks.h"
 #include "lua/error.h"
 #include "sandbox/manifest_private.h"
+#include "connector/target.h"
 #include "connector/target_private.h"
 
 #include <lauxlib.h>

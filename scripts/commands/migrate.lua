@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local selection = require "kelp.selection"
 local providers = require "kelp.providers"
 local saved = require "kelp.saved"
@@ -83,7 +84,7 @@ end
 
 local function translated(record, source, target)
   if source.provider == target.provider then
-    return translate.copy(record, target.can.masks and raw.is_injected
+    return translate.copy(record, abilities.of(target).masks and raw.is_injected
       or function() return false end)
   end
   local translation = between(source.provider, target.provider)
@@ -157,7 +158,7 @@ end
 -- A worker has the plugins that somebody has put there, so it is asked about each config that would
 -- be created, before the first is.
 local function judge(target, steps, try)
-  if not target.can.own_plugins then return end
+  if not abilities.of(target).own_plugins then return end
   for _, step in ipairs(steps) do
     if not step.result then
       local judged, problem = try(target, "validate", step.config, { name = step.name })

@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local selection = require "kelp.selection"
 local pages = require "kelp.pages"
 local providers = require "kelp.providers"
@@ -106,7 +107,7 @@ local function carry_out(step)
   local now = target:find(op.connector)
   local again
   if step.guard then again = inverse.of_whole(step.guard, now)
-  else again = inverse.of(op, now, target.can) end
+  else again = inverse.of(op, now, abilities.of(target)) end
   if again.action ~= step.action and again.action ~= "nothing" then
     mark(step, "undo_conflict", again.why)
     raw.log("warning", ("%s is not undone: %s"):format(op.key, again.why or "it has changed"))

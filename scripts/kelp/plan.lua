@@ -2,6 +2,7 @@
 -- later reads of the same run see it as if it were done. Reads are real.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local settings = require "kelp.settings"
 local show = require "kelp.show"
@@ -136,7 +137,7 @@ local function record_after(w)
     record.class = record.config["connector.class"] or record.class
     if not before then
       record.state = w.request["$state"] or "running"
-      record.id = w.target.can.address_by_id and "planned " .. w.name or nil
+      record.id = abilities.of(w.target).address_by_id and "planned " .. w.name or nil
     end
   end
   return record

@@ -32,15 +32,25 @@ selection.glob_matches = raw.glob_matches
 
 -- ---- a filter's fields ----
 
-local types = { "sink", "source" }
-local fields = { "class", "name", "state", "type" }
-
-local function one_of(what, value, words)
-  for _, word in ipairs(words) do
-    if value:lower() == word then return nil end
-  end
-  return ("unknown %s '%s' (%ss: %s)%s"):format(what, value, what, table.concat(words, ", "),
+--- "unknown state 'faild' (states: failed, …); did you mean 'failed'?"; `known`: a set of names.
+function selection.unknown(what, value, known)
+  local words = selection.words_of(known)
+  value = tostring(value)
+  return ("unknown %s '%s'%s%s"):format(what, value,
+    words[1] and (" (%ss: %s)"):format(what, table.concat(words, ", ")) or "",
     selection.did_you_mean(value, words))
+end
+
+local function set_of(words)
+  local set = {}
+  for _, word in ipairs(words) do set[word] = true end
+  return set
+end
+
+local types, states = { source = true, sink = true }, set_of(raw.states)
+
+local function one_of(what, value, known)
+  return not known[value:lower()] and selection.unknown(what, value, known) or nil
 end
 
 --- What is wrong with a filter { state, class, type, name }: the field and a sentence; nil when
@@ -53,7 +63,7 @@ function selection.fault(filter)
     elseif key == "name" then
       why = selection.glob_fault(value)
     elseif key == "state" then
-      why = one_of("state", value, raw.states)
+      why = one_of("state", value, states)
     elseif key == "type" then
       why = one_of("type", value, types)
     end
@@ -61,8 +71,8 @@ function selection.fault(filter)
   end
 end
 
-selection.fields = {}
-for _, name in ipairs(fields) do selection.fields[name] = true end
+--- The fields that a filter may have.
+selection.fields = { class = true, name = true, state = true, type = true }
 
 local function last_part(class) return class:match "[^.]*$" end
 

@@ -2,8 +2,10 @@
 -- file, or, under --sim, on the built-in simulator.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local settings = require "kelp.settings"
 local providers = require "kelp.providers"
+local selection = require "kelp.selection"
 
 local targets = {}
 
@@ -52,9 +54,8 @@ function targets.make(provider, options)
     end
   end
   local target = raw.target(provider.name, options)
-  local fields, can = raw.describe(target)
-  can.find, can.wait = true, true
-  fields.can = can
+  local fields, described = raw.describe(target)
+  fields.can = abilities.can(target, described)
   return target
 end
 
@@ -158,11 +159,13 @@ function targets.named(name)
   local entries = path and read_file(path) or {}
   if entries[name] ~= nil then return from_entry(path, name, entries[name]) end
   if providers.by_name[name] then return from_environment(providers.by_name[name]) end
-  local known = {}
+  local known, words = {}, {}
   for key in pairs(entries) do known[#known + 1] = tostring(key) end
   table.sort(known)
-  fail("there is no target '%s' in %s%s", name, path or "the targets file",
-    #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
+  table.move(known, 1, #known, 1, words)
+  for _, provider in ipairs(providers.list) do words[#words + 1] = provider.name end
+  fail("there is no target '%s' in %s%s%s", name, path or "the targets file",
+    selection.did_you_mean(name, words), #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
     or ("; %s name the ones from the environment"):format(providers.names "and"))
 end
 

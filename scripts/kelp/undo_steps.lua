@@ -2,6 +2,7 @@
 -- none. Connectors are only looked at here.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local kelp = require "kelp"
 local inverse = require "kelp.inverse"
@@ -183,7 +184,7 @@ function undo_steps.of(context)
     local target = target_of(chain.place, context.named, targets)
     connectors[chain.place] = connectors[chain.place] or by_name(target)
     local now = connectors[chain.place][chain.connector]
-    for _, step in ipairs(steps_of_chain(chain, now, target.can, context)) do
+    for _, step in ipairs(steps_of_chain(chain, now, abilities.of(target), context)) do
       step.target = target
       steps[#steps + 1] = step
     end

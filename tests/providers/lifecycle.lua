@@ -150,7 +150,7 @@ end
 
 function TestAcme:test_masks_and_what_it_adds_are_known()
   local target = self.target
-  lu.assertTrue(target.can.masks)
+  lu.assertTrue(require("kelp.abilities").of(target).masks)
   support.raises("masked", target.update, target, "orders-out", { ["table.password"] = "########" })
   lu.assertEquals(#self.sim:effects(), 0)
   -- What the service adds is no key that a new config would have to remove.

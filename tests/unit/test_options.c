@@ -209,7 +209,7 @@ static void test_refusals(void **state)
     refused("--sim", "--sim=yes", "--sim takes no value");
     refused("--rate", NULL, "--rate needs a value: --rate N/s");
     refused("-e", NULL, "-e needs a value: -e STAT");
-    refused("--rat", "5", "unknown option '--rat' (kelp --help lists all)");
+    refused("--rat", "5", "unknown option '--rat'; did you mean '--rate'? (kelp --help lists all)");
     refused("--rates", "5", "unknown option '--rates' (kelp --help lists all)");
     refused("--concurrenc=5", NULL, "unknown option '--concurrenc' (kelp --help lists all)");
     refused("-iE", NULL, "unknown option '-iE' (kelp --help lists all)");

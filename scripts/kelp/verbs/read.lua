@@ -1,6 +1,7 @@
 -- list, get and find.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local selection = require "kelp.selection"
 local write = require "kelp.write"
@@ -17,7 +18,7 @@ end
 
 -- A class that no connector has is one that is installed, or none at all.
 local function is_installed(target, wanted)
-  if not target.can.plugins then return false end
+  if not abilities.offers(target, "plugins") then return false end
   local ok, plugins = pcall(target.plugins, target)
   if not ok then return false end
   for _, plugin in ipairs(plugins) do
@@ -69,7 +70,7 @@ function verb.get(target, connector)
   local name = preparation.name_of("get", connector)
   local read = preparation.read
   if write.resumed() then raw.journal_saw(target, name) end
-  if target.can.address_by_id then
+  if abilities.of(target).address_by_id then
     if preparation.is_at_hand(target, connector) then
       return preparation.exchange(target, "get", connector.id, name)
     end
