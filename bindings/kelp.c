@@ -19,6 +19,7 @@
 #include "connector/record.h"
 #include "connector/provider_table.h"
 #include "providers/provider.h"
+#include "lua/output.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
 
@@ -118,7 +119,7 @@ static int write_out(lua_State *L)
     size_t size;
     int fd = (int)luaL_checkinteger(L, 1);
     const char *text = luaL_checklstring(L, 2, &size);
-    int failure = log_write(fd, text, size);
+    int failure = output_write(fd, text, size);
     if (failure != 0)
         return luaL_error(L, "cannot write: %s", strerror(failure));
     return 0;

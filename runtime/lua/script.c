@@ -82,6 +82,14 @@ static bool own_command(struct buffer *path, const char *name)
            && buffer_add_text(path, ".lua") && access(buffer_text(path), F_OK) == 0;
 }
 
+bool script_is_users_command(const char *name)
+{
+    struct buffer path;
+    bool is = own_command(&path, name);
+    buffer_free(&path);
+    return is;
+}
+
 enum { MOST_COMMANDS = 64 };
 
 /* "there is no command …", with those that there are. */
