@@ -147,6 +147,26 @@ static int progress_is_live(lua_State *L)
     return 1;
 }
 
+/* What is no function in the table at the top: metatables, and the tables of verbs, states and
+ * providers. */
+static void set_tables(lua_State *L)
+{
+    simulator_push_start(L, provider_simulations());
+    lua_setfield(L, -2, "simulator");
+    connector_push_metatable(L);
+    lua_setfield(L, -2, "connector_metatable");
+    target_push_metatable(L);
+    lua_setfield(L, -2, "target_metatable");
+    task_push_metatable(L);
+    lua_setfield(L, -2, "task_metatable");
+    verb_table_push(L);
+    lua_setfield(L, -2, "verbs");
+    record_push_states(L);
+    lua_setfield(L, -2, "states");
+    provider_table_push(L);
+    lua_setfield(L, -2, "providers");
+}
+
 /* Pushes kelp.raw. task_open must have been called. [-0, +1, m] */
 static void push_raw(lua_State *L)
 {
@@ -198,20 +218,7 @@ static void push_raw(lua_State *L)
     luaL_setfuncs(L, run_reader_functions, 0);
     luaL_setfuncs(L, selection_functions, 0);
     luaL_setfuncs(L, at_end_functions, 0);
-    simulator_push_start(L, provider_simulations());
-    lua_setfield(L, -2, "simulator");
-    connector_push_metatable(L);
-    lua_setfield(L, -2, "connector_metatable");
-    target_push_metatable(L);
-    lua_setfield(L, -2, "target_metatable");
-    task_push_metatable(L);
-    lua_setfield(L, -2, "task_metatable");
-    verb_table_push(L);
-    lua_setfield(L, -2, "verbs");
-    record_push_states(L);
-    lua_setfield(L, -2, "states");
-    provider_table_push(L);
-    lua_setfield(L, -2, "providers");
+    set_tables(L);
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);
     lua_setfield(L, -2, "json");
 }
