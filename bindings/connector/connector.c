@@ -1,5 +1,7 @@
 #include "connector/connector.h"
 
+#include "lua/json_write.h"
+
 #include <lauxlib.h>
 
 static const char METATABLE[] = "kelp.connector";
@@ -27,6 +29,7 @@ void connector_push_metatable(lua_State *L)
         lua_setfield(L, -2, "__tostring");
         lua_newtable(L);
         lua_setfield(L, -2, "__index");
+        json_write_omit(L, "target");
     }
 }
 

@@ -59,6 +59,30 @@ function preparation.check_config(verb, config)
     raw.misuse(("%s: a config table expected, got %s"):format(
       verb, raw.is_connector(config) and "a connector" or type(config)))
   end
+  if config[1] ~= nil then
+    error(raw.error("invalid", ("a config is a table of values by key, { [\"tasks.max\"] = 2 }, "
+      .. "and this is a list: [1] is a %s without its key"):format(type(config[1])),
+      { verb = verb, sent = "no" }), 0)
+  end
+end
+
+--- The config in { name = …, config = { … } }, the form of Kafka Connect's files; any other table as
+--- it is. A file of another connector is refused.
+function preparation.unwrapped(verb, name, config)
+  local inner = config.config
+  if type(inner) ~= "table" or getmetatable(inner) then return config end
+  for key in pairs(config) do
+    if key ~= "name" and key ~= "config" then
+      raw.misuse(("%s: 'config' is a table: a config is given by itself, or as in a file of Kafka "
+        .. "Connect, { name = …, config = { … } }, without '%s'"):format(verb, tostring(key)))
+    end
+  end
+  if config.name ~= nil and config.name ~= name then
+    raw.misuse(("%s: this is the file of connector '%s' ({ name = …, config = … }), not of '%s'")
+      :format(verb, tostring(config.name), name))
+  end
+  preparation.check_config(verb, inner)
+  return inner
 end
 
 --- The name in a connector argument: a name, or a connector that a verb returned.

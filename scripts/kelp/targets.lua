@@ -116,6 +116,15 @@ local function make_described(name, provider, options)
   error(result, 0)
 end
 
+-- What a source of the file gives; that it gives nothing is said of the file, in one line.
+local function ask(path, name, key, source)
+  local ok, value = pcall(source.ask)
+  if ok then return value end
+  if raw.is_error(value) and value.kind == "cancelled" then error(value, 0) end
+  local why = raw.is_error(value) and value.message or tostring(value)
+  fail("%s: target '%s': %s: %s", path, name, tostring(key), (why:gsub("\n.*", "")))
+end
+
 local function from_entry(path, name, entry)
   if type(entry) ~= "table" then
     fail("%s: target '%s' must be a table", path, name)
@@ -123,7 +132,7 @@ local function from_entry(path, name, entry)
   local options = {}
   for key, value in pairs(entry) do
     local meta = type(value) == "table" and getmetatable(value)
-    options[key] = meta and meta.ask and meta.ask() or value
+    options[key] = meta and meta.ask and ask(path, name, key, meta) or value
   end
   local provider = providers.by_name[options.provider]
   options.provider = nil

@@ -41,6 +41,7 @@ function verb.create(target, name, config, options)
   options = preparation.check_options("create", options, known)
   raw.check_name(name)
   local start = offsets.check_start(target, name, options)
+  config = preparation.unwrapped("create", name, config)
   config = preparation.config(target, "create", name, config)
   local w, recorded = write.new(target, "create", name, with_start(config, options), options.key)
   if recorded then return recorded end

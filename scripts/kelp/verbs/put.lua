@@ -51,6 +51,7 @@ function verb.put(target, connector, config, options)
   preparation.check_config("put", config)
   options = preparation.check_options("put", options, known)
   local name = preparation.name_of("put", connector)
+  config = preparation.unwrapped("put", name, config)
   config = preparation.config(target, "put", name, config)
   local w, recorded = write.new(target, "put", name, config, options.key)
   if recorded then return recorded end

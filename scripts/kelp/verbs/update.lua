@@ -88,6 +88,7 @@ function verb.update(target, connector, changes, options)
   preparation.check_config("update", changes)
   options = preparation.check_options("update", options, known)
   local name, merges = preparation.name_of("update", connector), abilities.of(target).merge
+  changes = preparation.unwrapped("update", name, changes)
   local request, has_null = preparation.changes(target, name, changes,
     options.keep_masked and not merges)
   local set, removed = request, NOTHING
