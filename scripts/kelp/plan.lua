@@ -2,6 +2,7 @@
 -- later reads of the same run see it as if it were done. Reads are real.
 
 local raw = require "kelp.raw"
+local known_keys = require "kelp.known_keys"
 local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local settings = require "kelp.settings"
@@ -152,6 +153,18 @@ local function starts_of(request)
   return #notes > 0 and notes or nil
 end
 
+-- Where it starts, and the keys that are new and that the plugin does not define.
+local function notes_of(w, before, after, changes)
+  local notes, new = starts_of(w.request) or {}, {}
+  for _, c in ipairs(changes) do
+    if c.new ~= nil and not (before and (before.config or {})[c.key]) then new[#new + 1] = c.key end
+  end
+  for _, note in ipairs(#new > 0 and known_keys.notes(w.target, after.class, new) or {}) do
+    notes[#notes + 1] = note
+  end
+  return #notes > 0 and notes or nil
+end
+
 -- ---- showing ----
 
 local function lines_of(step)
@@ -185,7 +198,7 @@ local function note_config(w, step)
   local target, before, after = w.target, w.pre_image, record_after(w)
   step.action = before and "update" or "create"
   step.changes = raw.json.array(differences(before and before.config or {}, after.config))
-  step.notes = starts_of(w.request)
+  step.notes = notes_of(w, before, after, step.changes)
   if before and #step.changes == 0 then return copy(before, target) end
   planned_on(target)[w.name] = { record = after }
   add(step)
