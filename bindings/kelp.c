@@ -20,6 +20,7 @@
 #include "connector/record.h"
 #include "connector/provider_table.h"
 #include "providers/provider.h"
+#include "lua/output.h"
 #include "lua/task.h"
 #include "connector/sensitive_keys.h"
 #include "connector/sensitive_values.h"
@@ -65,6 +66,12 @@ static int is_error(lua_State *L)
 static int is_connector(lua_State *L)
 {
     lua_pushboolean(L, connector_is(L, 1));
+    return 1;
+}
+
+static int is_target(lua_State *L)
+{
+    lua_pushboolean(L, target_test(L, 1) != NULL);
     return 1;
 }
 
@@ -114,7 +121,7 @@ static int write_out(lua_State *L)
     size_t size;
     int fd = (int)luaL_checkinteger(L, 1);
     const char *text = luaL_checklstring(L, 2, &size);
-    int failure = log_write(fd, text, size);
+    int failure = output_write(fd, text, size);
     if (failure != 0)
         return luaL_error(L, "cannot write: %s", strerror(failure));
     return 0;
@@ -160,6 +167,7 @@ static const luaL_Reg connector_functions[] = {
     {"is_secret_key", sensitive_values_is_call},
     {"secret_key_add", sensitive_keys_add_call},
     {"is_connector", is_connector},
+    {"is_target", is_target},
     {NULL, NULL},
 };
 
@@ -203,6 +211,8 @@ static void set_values(lua_State *L)
     lua_setfield(L, -2, "task_metatable");
     verb_table_push(L);
     lua_setfield(L, -2, "verbs");
+    record_push_states(L);
+    lua_setfield(L, -2, "states");
     provider_table_push(L);
     lua_setfield(L, -2, "providers");
     luaL_requiref(L, "kelp.json", luaopen_kelp_json, 0);

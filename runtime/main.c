@@ -58,6 +58,8 @@ int main(int argc, char **argv)
     options_free(&o);
     buffer_free(&error);
     int failure = output_end();
+    if (output_is_unread())
+        output_end_unread();
     if (failure != 0)
         fprintf(stderr, "kelp: cannot write to standard output: %s\n", strerror(failure));
     facts.output_failed = failure != 0;

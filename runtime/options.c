@@ -1,12 +1,14 @@
 #include "options.h"
 
 #include "base/buffer.h"
+#include "base/nearest.h"
 #include "base/text.h"
 
 #include <lua.h>
 
 #include <getopt.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,9 +236,21 @@ static const struct row *row_of(int found)
  * tried to give where none is taken. */
 static bool refuse_unknown(struct buffer *error, const char *word)
 {
+    char name[32];
+    const char *words[ROWS], *nearest = NULL;
+    size_t size = strcspn(word, "="), count = 0;
+    for (int i = 0; i < ROWS; i++) {
+        if (is_long(&rows[i]))
+            words[count++] = rows[i].name;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)size, word);
+    if (strncmp(name, "--", 2) == 0 && size < sizeof name)
+        nearest = nearest_word(name, words, count);
     (void)(buffer_add_text(error, "unknown option '") &&
-           text_add_printable(error, word, strcspn(word, "=")) &&
-           buffer_add_text(error, "' (kelp --help lists all)"));
+           text_add_printable(error, word, size) &&
+           (nearest == NULL || buffer_printf(error, "'; did you mean '%s", nearest)) &&
+           buffer_add_text(error, nearest != NULL ? "'? (kelp --help lists all)"
+                                                  : "' (kelp --help lists all)"));
     return false;
 }
 
@@ -335,37 +349,96 @@ static bool check_together(const struct options *o, struct buffer *error)
     return check_restricted(o, error);
 }
 
-/* Every command takes --plan among its own words too. */
-static void take_plan_of_command(struct options *o)
+/* Commands' own options that have the name of one of the program: after the command, they are the
+ * command's. */
+static const struct {
+    const char *command, *option;
+} own_options[] = {
+    {"migrate", "--timeout"},
+    {"sim", "--rate"},
+};
+
+static bool is_own_option(const char *command, const struct row *r)
+{
+    for (size_t i = 0; i < sizeof own_options / sizeof *own_options; i++) {
+        if (strcmp(own_options[i].command, command) == 0 &&
+            strcmp(own_options[i].option, r->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The program's option that this word of a command is, or NULL. Of a command that the user wrote
+ * nobody knows which options it has, so it has all but --plan. */
+static const struct row *program_option(const char *command, bool is_users, const char *word)
+{
+    for (int i = 0; i < ROWS; i++) {
+        const struct row *r = &rows[i];
+        bool is_plan = r->field == AT(plan);
+        if (!is_long(r) || !is_whole(r, word) || r->field == AT(help) ||
+            r->field == AT(version_only) || (!is_plan && is_users) || is_own_option(command, r))
+            continue;
+        return r;
+    }
+    return NULL;
+}
+
+/* One option of the program at words[i]; *used: how many words it takes. */
+static bool take_option(struct options *o, const struct row *r, char **words, int left, int *used,
+                        struct buffer *error)
+{
+    const char *value = strchr(words[0], '=');
+    *used = 1;
+    if (r->argument == NULL) {
+        if (value == NULL)
+            return store(o, r, "", error);
+        (void)buffer_printf(error, "%s takes no value", r->name);
+        return false;
+    }
+    if (value != NULL)
+        return store(o, r, value + 1, error);
+    if (left < 2)
+        return refuse_missing(error, r);
+    *used = 2;
+    return store(o, r, words[1], error);
+}
+
+/* The program's options may also stand among the words of a command; they are taken out. */
+static bool take_options_of_command(struct options *o, struct buffer *error)
 {
     struct script *s = &o->script;
+    const char *command = s->argv[s->index];
+    bool is_users = script_is_users_command(command), ended = false;
     int kept = s->index + 1;
-    bool ended = false;
-    for (int i = kept; i < s->argc; i++) {
+    for (int i = kept, used; i < s->argc; i += used) {
         ended |= strcmp(s->argv[i], "--") == 0;
-        if (!ended && strcmp(s->argv[i], "--plan") == 0)
-            o->plan = true;
-        else
+        const struct row *r = ended ? NULL : program_option(command, is_users, s->argv[i]);
+        used = 1;
+        if (r == NULL)
             s->argv[kept++] = s->argv[i];
+        else if (!take_option(o, r, &s->argv[i], s->argc - i, &used, error))
+            return false;
     }
     s->argc = kept;
+    return true;
 }
 
 /* What stands at `next` in argv, after the options. */
-static void find_script(struct options *o, int next, bool ended)
+static bool find_script(struct options *o, int next, bool ended, struct buffer *error)
 {
     struct script *s = &o->script;
     s->index = next;
     if (next >= s->argc)
-        return;
+        return true;
     if (!ended && strcmp(s->argv[next], "-") == 0) {
         s->kind = SCRIPT_STDIN;
     } else if (script_is_file(s->argv[next])) {
         s->kind = SCRIPT_FILE;
     } else {
         s->kind = SCRIPT_COMMAND;
-        take_plan_of_command(o);
+        return take_options_of_command(o, error);
     }
+    return true;
 }
 
 bool options_parse(struct options *o, int argc, char **argv, struct buffer *error)
@@ -382,8 +455,7 @@ bool options_parse(struct options *o, int argc, char **argv, struct buffer *erro
     if (!parse_options(o, argc, argv, &next, &ended, error))
         return false;
     o->version |= o->version_only;
-    find_script(o, next, ended);
-    return check_together(o, error);
+    return find_script(o, next, ended, error) && check_together(o, error);
 }
 
 void options_free(struct options *o)
@@ -398,7 +470,8 @@ bool options_usage(struct buffer *out)
     buffer_add_text(out,
         "usage: kelp [options]                 a REPL, or the script on standard input\n"
         "       kelp [options] SCRIPT [args]   a script: a path, or a name ending in .lua\n"
-        "       kelp [options] COMMAND [args]  a command, such as list or migrate\n"
+        "       kelp [options] COMMAND [args]  a command, such as list or migrate;\n"
+        "                                      options may stand behind it as well\n"
         "\noptions:\n");
     for (int i = 0; i < ROWS; i++) {
         const char *argument = rows[i].argument != NULL ? rows[i].argument : "";

@@ -194,9 +194,10 @@ static const char *check_key(lua_State *L, int index, size_t *length, bool *plai
 {
     size_t size;
     if (lua_type(L, index) != LUA_TSTRING) {
+        const char *type = luaL_typename(L, index); /* `index` may count from the top */
         luaL_tolstring(L, index, NULL);
-        error_push(L, ERROR_INVALID, "config key %s is a %s, not a string", lua_tostring(L, -1),
-                   luaL_typename(L, index));
+        error_push(L, ERROR_INVALID, "config key %s is a %s, not a string: a config is a table of "
+                   "values by key", lua_tostring(L, -1), type);
         lua_error(L);
     }
     const char *key = lua_tolstring(L, index, &size);

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "lua/metatable.h"
+#include "lua/json_write.h"
 
 #include <lauxlib.h>
 
@@ -44,6 +45,7 @@ void connector_push_metatable(lua_State *L)
         lua_setfield(L, -2, "__tostring");
         lua_newtable(L);
         lua_setfield(L, -2, "__index");
+        json_write_omit(L, "target");
     }
 }
 

@@ -19,6 +19,17 @@ static const char *const states[] = {
     "restarting",
 };
 
+void record_push_states(lua_State *L)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        lua_pushstring(L, states[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_pushliteral(L, "unknown"); /* what is none of them */
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
 static int fail(lua_State *L, const char *what)
 {
     lua_pushfstring(L, "unexpected response: %s", what);

@@ -23,6 +23,10 @@ void record_read(lua_State *L, const struct provider *p, enum response_content c
 void record_read_list(lua_State *L, const struct provider *p, const char *text, size_t size,
                       void (*choose)(lua_State *L, void *context), void *context);
 
+/* Pushes an array of kelp's own words for the states of connectors: what a filter may ask for.
+ * [-0, +1, m] */
+void record_push_states(lua_State *L);
+
 /* raw.read_listed(provider, entry): the record of a connector as the provider's list has it,
  * decoded by somebody else. [-2, +1, e] */
 int record_read_listed_call(lua_State *L);

@@ -1,6 +1,7 @@
 #include "connector/target.h"
 
 #include "base/digest.h"
+#include "base/nearest.h"
 #include "secret/keyring.h"
 #include "secret/secret.h"
 #include "base/text.h"
@@ -108,6 +109,28 @@ static bool is_read_apart(const struct provider *p, const char *name)
     return false;
 }
 
+/* Raises: with the option that was probably meant. */
+static void refuse_option(lua_State *L, const struct provider *p, const char *name)
+{
+    enum { COMMON = sizeof common_options / sizeof *common_options };
+    const char *words[COMMON + MAX_PLACES + 5];
+    const char *const apart[] = {p->user.option, p->password.option, p->token.option,
+                                 p->url_option, "key_password"};
+    size_t count = 0;
+    for (size_t i = 0; i < COMMON; i++)
+        words[count++] = common_options[i].name;
+    for (size_t i = 0; i < MAX_PLACES && p->places[i].name != NULL; i++)
+        words[count++] = p->places[i].name;
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++) {
+        if (apart[i] != NULL)
+            words[count++] = apart[i];
+    }
+    const char *nearest = nearest_word(name, words, count);
+    if (nearest == NULL)
+        error_misuse(L, "kelp.%s: unknown option '%s'", p->name, name);
+    error_misuse(L, "kelp.%s: unknown option '%s'; did you mean '%s'?", p->name, name, nearest);
+}
+
 static bool is_known(const struct provider *p, const char *name)
 {
     return p->url_option == NULL || strcmp(name, "base_url") != 0;
@@ -202,7 +225,7 @@ static void read_options(lua_State *L, struct target *t, int options)
                 error_misuse(L, "kelp.%s: %s %s", p->name, name, fault);
             t->places[place] = text;
         } else if (!is_read_apart(p, name)) {
-            error_misuse(L, "kelp.%s: unknown option '%s'", p->name, name);
+            refuse_option(L, p, name);
         }
         lua_pop(L, 1);
     }
@@ -541,6 +564,20 @@ int target_make(lua_State *L)
 
 /* ---- the target as a Lua value ---- */
 
+/* What the Lua side has to say of a field that there is not (target, name on the stack): nil, or
+ * an error. */
+static int unknown_field(lua_State *L)
+{
+    if (luaL_getmetafield(L, 1, "unknown_field") == LUA_TNIL) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
 /* target.list, target.can, target.provider, …: the Lua side's methods (upvalue 1)
  * first, then its fields, then what describes it. */
 static int target_index(lua_State *L)
@@ -571,7 +608,7 @@ static int target_index(lua_State *L)
     else if (strcmp(field, "visibility_delay") == 0)
         lua_pushnumber(L, t->visibility_delay);
     else
-        lua_pushnil(L);
+        return unknown_field(L);
     return 1;
 }
 

@@ -9,6 +9,11 @@
  * half a key pair is an error. [-2, +1, e] */
 int target_make(lua_State *L);
 
+struct target;
+
+/* The target at `index`; NULL when it is none. */
+struct target *target_test(lua_State *L, int index);
+
 /* raw.describe(target): what it offers, as a new table of booleans: the verbs,
  * address_by_id, merge, remove_keys, masks, initial_state, initial_offsets,
  * alters_when_stopped, assigns_later, own_plugins, has_failover; and as a first result the table of
@@ -16,7 +21,8 @@ int target_make(lua_State *L);
 int target_describe(lua_State *L);
 
 /* Pushes the targets' metatable; its `methods` table, where verbs are looked
- * up, is filled by the Lua side. [-0, +1, m] */
+ * up, is filled by the Lua side, which may also set its `unknown_field`: a function of a target and
+ * a name that is neither a verb nor a field, for the value or an error. [-0, +1, m] */
 void target_push_metatable(lua_State *L);
 
 #endif

@@ -30,7 +30,4 @@ struct target {
 /* The target at `index`; raises an argument error when it is none. */
 struct target *target_check(lua_State *L, int index);
 
-/* The same; NULL when it is none. */
-struct target *target_test(lua_State *L, int index);
-
 #endif

@@ -1,14 +1,15 @@
 #include "sandbox/manifest.h"
 
+#include "base/glob.h"
 #include "connector/connector.h"
 #include "connector/hooks.h"
 #include "lua/error.h"
 #include "sandbox/manifest_private.h"
+#include "connector/target.h"
 #include "connector/target_private.h"
 
 #include <lauxlib.h>
 
-#include <fnmatch.h>
 #include <string.h>
 
 struct manifest *manifest_of(lua_State *L)
@@ -60,7 +61,7 @@ static void check_name(lua_State *L, const struct manifest *m, const struct targ
                        const char *verb, const char *name)
 {
     for (size_t i = 0; i < m->connectors.count; i++) {
-        if (fnmatch(m->connectors.items[i], name, FNM_NOESCAPE) == 0)
+        if (glob_matches(m->connectors.items[i], name))
             return;
     }
     error_push(L, ERROR_FORBIDDEN, "the manifest does not allow it: nothing in connectors matches "

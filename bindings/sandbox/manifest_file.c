@@ -1,5 +1,6 @@
 #include "sandbox/manifest.h"
 
+#include "base/glob.h"
 #include "base/buffer.h"
 #include "base/file.h"
 #include "lua/json.h"
@@ -184,7 +185,14 @@ static void read_targets(struct reader *r)
 
 static void read_connectors(struct reader *r)
 {
+    const struct names *globs = &r->m->connectors;
     read_names(r, "connectors", &r->m->connectors);
+    for (size_t i = 0; i < globs->count; i++) {
+        const char *fault = glob_fault(globs->items[i]);
+        if (fault != NULL)
+            luaL_error(r->L, "connectors[%I]: '%s' %s (a glob such as orders-* is expected)",
+                       (LUAI_UACINT)(i + 1), globs->items[i], fault);
+    }
 }
 
 static void read_secrets(struct reader *r)

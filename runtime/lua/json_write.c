@@ -349,11 +349,31 @@ static int compare_entries(const void *left, const void *right)
     return order != 0 ? order : (a->key_size > b->key_size) - (a->key_size < b->key_size);
 }
 
+static const char OMITTED; /* its address is the key in a metatable */
+
+void json_write_omit(lua_State *L, const char *member)
+{
+    lua_pushstring(L, member);
+    lua_rawsetp(L, -2, &OMITTED);
+}
+
+/* The member that is left out of the table at `index`, or NULL. Kept alive by the metatable. */
+static const char *omitted_member(lua_State *L, int index)
+{
+    if (!lua_getmetatable(L, index))
+        return NULL;
+    lua_rawgetp(L, -1, &OMITTED);
+    const char *member = lua_tostring(L, -1);
+    lua_pop(L, 2);
+    return member;
+}
+
 /* Adds the members to s->entries. The tables among them stay on the stack: to
  * fetch one by its key later would run the collector. */
 static void gather_members(struct state *s, int index, struct place *here)
 {
     lua_State *L = s->L;
+    const char *omitted = omitted_member(L, index);
     lua_pushnil(L);
     while (lua_next(L, index)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
@@ -361,6 +381,10 @@ static void gather_members(struct state *s, int index, struct place *here)
             fail(s, "has a key that is not a string");
         }
         here->key = lua_tolstring(L, -2, &here->key_size);
+        if (omitted != NULL && strcmp(here->key, omitted) == 0) {
+            lua_pop(L, 1);
+            continue;
+        }
         struct entry e = {.key = here->key, .key_size = here->key_size, .value = value_at(s, -1)};
         if (e.value.kind == KIND_TABLE) {
             if (!lua_checkstack(L, STACK_PER_LEVEL))

@@ -22,4 +22,7 @@ struct json_writer {
  * collector, so nothing of the value changes meanwhile. [-0, +0, e] */
 void json_write(struct lua_State *L, const struct json_writer *writer, int array_mt);
 
+/* Of tables with the metatable at the top, that member is left out: what is no data. [-0, +0, m] */
+void json_write_omit(struct lua_State *L, const char *member);
+
 #endif

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* fopencookie */
 #include "lua/output.h"
 
+#include "lua/interrupt.h"
 #include "secret/log.h"
 
 #include <lauxlib.h>
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,9 +37,35 @@ int output_descriptor(void)
     return output_fd;
 }
 
+static bool unread;
+
+bool output_is_unread(void)
+{
+    return unread;
+}
+
+int output_write(int fd, const char *bytes, size_t size)
+{
+    if (unread && fd == STDOUT_FILENO)
+        return 0;
+    int failure = log_write(fd, bytes, size);
+    if (failure != EPIPE || fd != STDOUT_FILENO)
+        return failure;
+    unread = true;
+    interrupt_signal();
+    return 0;
+}
+
+void output_end_unread(void)
+{
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+    _exit(128 + SIGPIPE); /* it is blocked */
+}
+
 static ssize_t write_redacted(void *cookie, const char *bytes, size_t size)
 {
-    int failure = log_write(descriptor_of(cookie), bytes, size);
+    int failure = output_write(descriptor_of(cookie), bytes, size);
     if (failure == 0)
         return (ssize_t)size;
     errno = failure;

@@ -26,6 +26,14 @@ void output_leave_standard_output(void);
 /* The descriptor that the script's output goes to. */
 int output_descriptor(void);
 
+/* As log_write, for what a script prints. That nobody reads standard output any more (as after
+ * `| head`) is no failure: the script is interrupted, and output_is_unread holds from then on. */
+int output_write(int fd, const char *bytes, size_t size);
+bool output_is_unread(void);
+
+/* Ends the process as the end of a pipe ends others: by SIGPIPE, with nothing said. */
+_Noreturn void output_end_unread(void);
+
 /* Writes everything that is buffered or held back. Also done at exit. */
 void output_flush(void);
 

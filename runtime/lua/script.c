@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/paths.h"
 #include "lua/embedded.h"
 #include "secret/log.h"
@@ -81,12 +82,34 @@ static bool own_command(struct buffer *path, const char *name)
            && buffer_add_text(path, ".lua") && access(buffer_text(path), F_OK) == 0;
 }
 
-static void list_commands(struct buffer *out)
+bool script_is_users_command(const char *name)
 {
+    struct buffer path;
+    bool is = own_command(&path, name);
+    buffer_free(&path);
+    return is;
+}
+
+enum { MOST_COMMANDS = 64 };
+
+/* "there is no command …", with those that there are. */
+static void refuse_command(const char *name)
+{
+    const char *words[MOST_COMMANDS];
+    size_t count = 0;
+    struct buffer known;
+    buffer_init(&known, 4096);
     for (const struct embedded_file *f = embedded_files; f->name != NULL; f++) {
-        if (strncmp(f->name, "commands/", 9) == 0)
-            buffer_printf(out, " %s", f->name + 9);
+        if (strncmp(f->name, "commands/", 9) == 0 && count < MOST_COMMANDS) {
+            words[count++] = f->name + 9;
+            buffer_printf(&known, " %s", f->name + 9);
+        }
     }
+    const char *nearest = nearest_word(name, words, count);
+    log_line(LOG_ERROR, "there is no command '%s'%s%s%s (a script's name ends in .lua); commands:%s",
+             name, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+             nearest != NULL ? "'?" : "", buffer_text(&known));
+    buffer_free(&known);
 }
 
 /* Leaves the function of the command; false, with *result, after reporting. */
@@ -109,12 +132,7 @@ static bool load_command(lua_State *L, const char *name, struct state_result *re
         *result = state_report(L);
         return false;
     }
-    struct buffer known;
-    buffer_init(&known, 4096);
-    list_commands(&known);
-    log_line(LOG_ERROR, "there is no command '%s' (a script's name ends in .lua); commands:%s",
-             name, buffer_text(&known));
-    buffer_free(&known);
+    refuse_command(name);
     lua_pop(L, 1);
     result->ending = STATE_USAGE;
     return false;

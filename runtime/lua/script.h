@@ -39,6 +39,9 @@ struct script_listener {
 /* True for a word that names a script: a path, or a name that ends in ".lua". */
 bool script_is_file(const char *word);
 
+/* Whether a command of that name is the user's own file in the config folder. */
+bool script_is_users_command(const char *name);
+
 /* True when what comes next may run. */
 bool script_goes_on(struct state_result result);
 

@@ -109,7 +109,7 @@ static int print(lua_State *L)
     size_t size;
     const char *text = lua_tolstring(L, -1, &size);
     fflush(stdout);
-    int failure = log_write(output_descriptor(), text, size);
+    int failure = output_write(output_descriptor(), text, size);
     if (failure != 0)
         return luaL_error(L, "cannot write to standard output: %s", strerror(failure));
     return 0;
@@ -328,7 +328,8 @@ struct state_result state_report(lua_State *L)
         lua_pop(L, 1);
         lua_pushliteral(L, "(the error value cannot be shown)");
     }
-    log_line(LOG_ERROR, "%s", lua_tostring(L, -1));
+    if (!output_is_unread())
+        log_line(LOG_ERROR, "%s", lua_tostring(L, -1));
     lua_pop(L, 1);
     return result;
 }

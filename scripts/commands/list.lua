@@ -3,6 +3,8 @@
 local argparse = require "argparse"
 local kelp = require "kelp"
 local print_document = require "kelp.document"
+local raw = require "kelp.raw"
+local selection = require "kelp.selection"
 local providers = require "kelp.providers"
 local saved = require "kelp.saved"
 
@@ -13,32 +15,27 @@ parser:option("--file", ("List a saved response to %s's list call instead."):for
   saved.provider.title)):argname "FILE"
 parser:option("--state", "Only connectors in this state: running, failed, paused, …")
   :argname "STATE"
-parser:option("--class", "Only connectors of this class."):argname "CLASS"
+parser:option("--class", "Only connectors of this class, in full or its last part."):argname "CLASS"
 parser:option("--type", "Only sources, or only sinks."):choices { "source", "sink" }
-parser:option("--name", "Only connectors whose name matches this Lua pattern."):argname "PATTERN"
+parser:option("--name", "Only connectors whose name matches this glob, such as orders-*.")
+  :argname "GLOB"
 
 local function usage(message)
   io.stderr:write("kelp list: ", message, "\n", parser:get_usage(), "\n")
   return 2
 end
 
-local function matches(filter)
-  return function(connector)
-    return (not filter.state or connector.state == filter.state:lower())
-      and (not filter.class or connector.class == filter.class)
-      and (not filter.type or connector.type == filter.type)
-      and (not filter.name or connector.name:find(filter.name) ~= nil)
-  end
-end
-
 local function listed(options, filter)
   if not options.file then
     return kelp.target(options.target or providers.list[1].name):list(filter)
   end
-  local match, kept = matches(filter), {}
+  local match, classes = selection.matcher(filter)
+  local kept = {}
   for _, connector in ipairs(saved.read(options.file)) do
     if match(connector) then kept[#kept + 1] = connector end
   end
+  local why = #kept == 0 and selection.class_fault(filter.class, classes)
+  if why then error(raw.error("invalid", why, { verb = "list", sent = "no" }), 0) end
   return kept
 end
 
@@ -62,9 +59,8 @@ local function main(...)
   if options.file and options.target then return usage "give a target or --file, not both" end
   local filter = { state = options.state, class = options.class, type = options.type,
                    name = options.name }
-  if filter.name and not pcall(string.find, "", filter.name) then
-    return usage(("--name: '%s' is not a Lua pattern"):format(filter.name))
-  end
+  local field, why = selection.fault(filter)
+  if field then return usage(("--%s: %s"):format(field, why)) end
   local list = listed(options, filter)
   if kelp.settings.output == "json" then
     local described_list = kelp.json.array {}

@@ -4,6 +4,8 @@ local argparse = require "argparse"
 local kelp = require "kelp"
 local print_document = require "kelp.document"
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
+local selection = require "kelp.selection"
 local providers = require "kelp.providers"
 local saved = require "kelp.saved"
 local translate = require "translate.managed"
@@ -16,7 +18,8 @@ parser:option("--from", ("A saved response to %s's list call (a path with a \"/\
 parser:option("--to", "The target to create them in."):argname "TARGET":count(1)
 parser:option("--set", "A setting for every connector. VALUE may be env:NAME or file:PATH; secrets"
   .. " must be."):argname "KEY=VALUE":count "*"
-parser:option("--only", "Only connectors whose name matches this Lua pattern."):argname "PATTERN"
+parser:option("--only", "Only connectors whose name matches this glob, such as orders-*.")
+  :argname "GLOB"
 parser:flag("--wait", "Wait until each connector runs.")
 parser:option("--timeout", "Seconds to wait for one connector."):argname "S":default "300"
 parser:option("--grace", "Seconds that a failure has to last to be believed."):argname "S"
@@ -82,7 +85,7 @@ end
 
 local function translated(record, source, target)
   if source.provider == target.provider then
-    return translate.copy(record, target.can.masks and raw.is_injected
+    return translate.copy(record, abilities.of(target).masks and raw.is_injected
       or function() return false end)
   end
   local translation = between(source.provider, target.provider)
@@ -135,10 +138,10 @@ local function plan_one(record, source, target, values)
   return step
 end
 
-local function plan(source, target, values, pattern)
+local function plan(source, target, values, glob)
   local steps, by_name = {}, {}
   for _, record in ipairs(source.records) do
-    if not pattern or record.name:find(pattern) then
+    if not glob or selection.glob_matches(glob, record.name) then
       local step = plan_one(record, source, target, values)
       local twin = by_name[step.name]
       if twin then
@@ -156,7 +159,7 @@ end
 -- A worker has the plugins that somebody has put there, so it is asked about each config that would
 -- be created, before the first is.
 local function judge(target, steps, try)
-  if not target.can.own_plugins then return end
+  if not abilities.of(target).own_plugins then return end
   for _, step in ipairs(steps) do
     if not step.result then
       local judged, problem = try(target, "validate", step.config, { name = step.name })
@@ -345,9 +348,8 @@ local function main(...)
   if not timeout then return usage "--timeout takes a number of seconds" end
   if not grace then return usage "--grace takes a number of seconds" end
   options.timeout, options.grace = timeout, grace
-  if options.only and not pcall(string.find, "", options.only) then
-    return usage(("--only: '%s' is not a Lua pattern"):format(options.only))
-  end
+  local fault = options.only and selection.glob_fault(options.only)
+  if fault then return usage("--only: " .. fault) end
   local values, why = settings_of(options.set)
   if not values then return usage(why) end
   local target = kelp.target(options.to)

@@ -4,6 +4,8 @@ local argparse = require "argparse"
 local kelp = require "kelp"
 local print_document = require "kelp.document"
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
+local selection = require "kelp.selection"
 local pages = require "kelp.pages"
 local providers = require "kelp.providers"
 local inverse = require "kelp.inverse"
@@ -13,7 +15,8 @@ local plan = require "kelp.plan"
 
 local parser = argparse("kelp undo", "Undoes what a run has done, the last first.")
 parser:argument("run", "The run: its id, the beginning of it, or last.")
-parser:option("--only", "Only connectors whose name matches this Lua pattern."):argname "PATTERN"
+parser:option("--only", "Only connectors whose name matches this glob, such as orders-*.")
+  :argname "GLOB"
 parser:option("--target", "A target of the targets file that the run wrote to."):argname "NAME"
   :count "*"
 parser:option("--set", "A secret that has to be sent again: KEY=env:NAME or KEY=file:PATH.")
@@ -105,7 +108,7 @@ local function carry_out(step)
   local now = target:find(op.connector)
   local again
   if step.guard then again = inverse.of_whole(step.guard, now)
-  else again = inverse.of(op, now, target.can) end
+  else again = inverse.of(op, now, abilities.of(target)) end
   if again.action ~= step.action and again.action ~= "nothing" then
     mark(step, "undo_conflict", again.why)
     raw.log("warning", ("%s is not undone: %s"):format(op.key, again.why or "it has changed"))
@@ -182,9 +185,8 @@ end
 local function main(...)
   local ok, options = parser:pparse { ... }
   if not ok then return usage(options) end
-  if options.only and not pcall(string.find, "", options.only) then
-    return usage(("--only: '%s' is not a Lua pattern"):format(options.only))
-  end
+  local fault = options.only and selection.glob_fault(options.only)
+  if fault then return usage("--only: " .. fault) end
   local values, why = secrets_of(options.set)
   if not values then return usage(why) end
   return run(options, values)

@@ -2,6 +2,7 @@
 -- server may have made a second connector after all.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 
 local audit = {}
@@ -41,7 +42,7 @@ local function surplus(target, names)
   for _, c in ipairs(pages.list(target)) do
     local one = names[c.name]
     -- By a name alone nobody can tell what was deleted from what was made after that.
-    if one and not (target.can.address_by_id and one.deleted[c.id]) then
+    if one and not (abilities.of(target).address_by_id and one.deleted[c.id]) then
       ids[c.name] = ids[c.name] or {}
       table.insert(ids[c.name], c.id or c.name)
     end

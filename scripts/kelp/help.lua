@@ -6,7 +6,7 @@ local help = {}
 
 -- What there is to say of a verb beyond its line in verbs.def.
 local more = {
-  list = { 'prod:list { state = "failed" }    prod:list { name = "^orders%-" }',
+  list = { 'prod:list { state = "failed" }    prod:list { name = "orders-*" }',
     "prod:list(function(c) return #c.tasks > 1 end)" },
   create = { 'opts: key, offsets (where it starts), state ("stopped", "paused")' },
   update = {

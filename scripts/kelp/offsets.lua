@@ -3,6 +3,7 @@
 -- may take a request, which it carries out later, and tell of the last one.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
 local settings = require "kelp.settings"
@@ -214,7 +215,7 @@ local states = { running = true, paused = true, stopped = true }
 
 --- Checks create's options `offsets` and `state`; returns the list as it is sent.
 function offsets.check_start(target, name, options)
-  local can, state = target.can, options.state
+  local can, state = abilities.of(target), options.state
   if state ~= nil then
     if not states[state] then raw.misuse("create: state must be running, paused or stopped") end
     if not can.initial_state and state ~= "running" then
@@ -242,7 +243,7 @@ end
 --- reconcile.create for a connector that begins at these offsets (or nil), in that state (or nil).
 --- Where a create takes no offsets, the connector is made stopped, they are set, and it starts.
 function offsets.create(w, list, state)
-  local can = w.target.can
+  local can = abilities.of(w.target)
   if list and can.initial_offsets then
     w.members = { offsets = raw.json.array(list) }
     return reconcile.create(w)
@@ -287,7 +288,7 @@ end
 -- The connector; a conflict when its offsets cannot be changed as it is.
 local function check_state(what, target, name)
   local status = preparation.exchange(target, "status", name, name)
-  if target.can.alters_when_stopped and status.state ~= "stopped" then
+  if abilities.of(target).alters_when_stopped and status.state ~= "stopped" then
     preparation.refuse(target, "conflict", what, name,
       ("its offsets can only be changed while it is stopped, and it is %s"):format(status.state))
   end
@@ -300,7 +301,7 @@ local function change(what, target, connector, list, options)
   local w, recorded = write.new(target, what, name, request, options.key)
   if recorded then return recorded end
   if settings.plan then w.pre_image = check_state(what, target, name) end
-  return write.carry_out(w, target.can.alters_when_stopped and change_stopped or change_later,
+  return write.carry_out(w, abilities.of(target).alters_when_stopped and change_stopped or change_later,
     what, list, options)
 end
 
@@ -321,7 +322,7 @@ end
 function verb.alter_offsets(target, connector, list, options)
   preparation.need(target, "alter_offsets")
   options = change_options("alter_offsets", options)
-  list = check_list("alter_offsets", list, target.can.alters_when_stopped)
+  list = check_list("alter_offsets", list, abilities.of(target).alters_when_stopped)
   return change("alter_offsets", target, connector, list, options)
 end
 

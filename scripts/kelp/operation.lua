@@ -5,6 +5,7 @@
 local raw = require "kelp.raw"
 local preparation = require "kelp.preparation"
 local providers = require "kelp.providers"
+local selection = require "kelp.selection"
 
 local operation = {}
 local verb = {}
@@ -21,12 +22,47 @@ for _, name in ipairs { "offsets", "validate" } do add(require("kelp." .. name).
 local shared = setmetatable({ get = verb.get }, { __index = preparation })
 add(require("kelp.wait").verbs(shared))
 
+-- An error that a connector is not there names the nearest that is. Not with pcall, which would
+-- take the way to the error out of its traceback.
+local suggestion = {
+  __close = function(call, failure)
+    if raw.is_error(failure) and failure.kind == "not_found" then
+      preparation.suggest_name(call.target, call.connector, failure)
+    end
+  end,
+}
+
+local function suggesting(call)
+  return function(target, connector, ...)
+    local _ <close> = setmetatable({ target = target, connector = connector }, suggestion)
+    return call(target, connector, ...)
+  end
+end
+
 -- The same for the connector, in place of its target and name.
 local function method_of_connector(name)
+  local call = suggesting(verb[name])
   return function(connector, ...)
+    if not raw.is_connector(connector) then
+      raw.misuse(("%s: use connector:%s(…), with a colon: it needs the connector that it is about")
+        :format(name, name))
+    end
     local target = rawget(connector, "target")
     if not target then raw.misuse(name .. ": this connector belongs to no target") end
-    return verb[name](target, connector, ...)
+    return call(target, connector, ...)
+  end
+end
+
+-- A verb, for a target.
+local function method_of_target(name)
+  local call = assert(verb[name], name)
+  if raw.verbs[name].on_connector then call = suggesting(call) end
+  return function(target, ...)
+    if not raw.is_target(target) then
+      raw.misuse(("%s: use target:%s(…), with a colon: it needs the target that it is about")
+        :format(name, name))
+    end
+    return call(target, ...)
   end
 end
 
@@ -38,7 +74,7 @@ function operation.install()
   for _, row in ipairs(raw.verbs) do
     local name = row.name
     if row.on_target then
-      methods[name] = assert(verb[name], name)
+      methods[name] = method_of_target(name)
       on_target[#on_target + 1] = name
     end
     if row.on_connector then
@@ -56,6 +92,15 @@ function operation.install()
     for _, place in ipairs(provider.places) do
       if not is_named[place.name] then on_target[#on_target + 1] = place.name end
       is_named[place.name] = true
+    end
+  end
+  local words = table.move(on_target, 1, #on_target, 1, {})
+  raw.target_metatable.unknown_field = function(target, key)
+    if type(key) ~= "string" or is_named[key] then return nil end
+    -- Else nil, as of any table: a script may look whether there is a field.
+    local meant = selection.did_you_mean(key, words)
+    if meant ~= "" then
+      raw.misuse(("%s has no verb or field '%s'%s"):format(tostring(target), key, meant))
     end
   end
   raw.target_metatable.__completions = on_target

@@ -2,6 +2,8 @@
 -- later reads of the same run see it as if it were done. Reads are real.
 
 local raw = require "kelp.raw"
+local known_keys = require "kelp.known_keys"
+local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local settings = require "kelp.settings"
 local show = require "kelp.show"
@@ -140,7 +142,7 @@ local function record_after(w)
     record.class = record.config["connector.class"] or record.class
     if not before then
       record.state = w.request["$state"] or "running"
-      record.id = w.target.can.address_by_id and "planned " .. w.name or nil
+      record.id = abilities.of(w.target).address_by_id and "planned " .. w.name or nil
     end
   end
   return record
@@ -152,6 +154,18 @@ local function starts_of(request)
   local notes = {}
   if state then notes[#notes + 1] = "state: " .. state end
   if offsets then notes[#notes + 1] = "offsets: " .. offsets end
+  return #notes > 0 and notes or nil
+end
+
+-- Where it starts, and the keys that are new and that the plugin does not define.
+local function notes_of(w, before, after, changes)
+  local notes, new = starts_of(w.request) or {}, {}
+  for _, c in ipairs(changes) do
+    if c.new ~= nil and not (before and (before.config or {})[c.key]) then new[#new + 1] = c.key end
+  end
+  for _, note in ipairs(#new > 0 and known_keys.notes(w.target, after.class, new) or {}) do
+    notes[#notes + 1] = note
+  end
   return #notes > 0 and notes or nil
 end
 
@@ -188,7 +202,7 @@ local function note_config(w, step)
   local target, before, after = w.target, w.pre_image, record_after(w)
   step.action = before and "update" or "create"
   step.changes = raw.json.array(differences(before and before.config or {}, after.config))
-  step.notes = starts_of(w.request)
+  step.notes = notes_of(w, before, after, step.changes)
   if before and #step.changes == 0 then return copy(before, target) end
   planned_on(target)[w.name] = { record = after }
   add(step)

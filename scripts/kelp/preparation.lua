@@ -3,7 +3,9 @@
 -- --plan, so that a plan refuses what the run would refuse.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
+local selection = require "kelp.selection"
 local write = require "kelp.write"
 local settings = require "kelp.settings"
 
@@ -24,7 +26,7 @@ local refuse = preparation.refuse
 
 --- Raises `unsupported` unless the target has that verb.
 function preparation.need(target, verb, name)
-  if not target.can[verb] then
+  if not abilities.offers(target, verb) then
     refuse(target, "unsupported", verb, name, ("kelp does not offer %s there"):format(verb))
   end
 end
@@ -41,7 +43,9 @@ function preparation.check_options(verb, options, known)
     raw.misuse(("%s: a table of options expected, got %s"):format(verb, type(options)))
   end
   for name in pairs(options) do
-    if not known[name] then raw.misuse(("%s: unknown option '%s'"):format(verb, tostring(name))) end
+    if not known[name] then
+      raw.misuse(("%s: %s"):format(verb, selection.unknown("option", name, known)))
+    end
   end
   local key = options.key
   if key ~= nil and (type(key) ~= "string" or key == "") then
@@ -55,6 +59,30 @@ function preparation.check_config(verb, config)
     raw.misuse(("%s: a config table expected, got %s"):format(
       verb, raw.is_connector(config) and "a connector" or type(config)))
   end
+  if config[1] ~= nil then
+    error(raw.error("invalid", ("a config is a table of values by key, { [\"tasks.max\"] = 2 }, "
+      .. "and this is a list: [1] is a %s without its key"):format(type(config[1])),
+      { verb = verb, sent = "no" }), 0)
+  end
+end
+
+--- The config in { name = …, config = { … } }, the form of Kafka Connect's files; any other table as
+--- it is. A file of another connector is refused.
+function preparation.unwrapped(verb, name, config)
+  local inner = config.config
+  if type(inner) ~= "table" or getmetatable(inner) then return config end
+  for key in pairs(config) do
+    if key ~= "name" and key ~= "config" then
+      raw.misuse(("%s: 'config' is a table: a config is given by itself, or as in a file of Kafka "
+        .. "Connect, { name = …, config = { … } }, without '%s'"):format(verb, tostring(key)))
+    end
+  end
+  if config.name ~= nil and config.name ~= name then
+    raw.misuse(("%s: this is the file of connector '%s' ({ name = …, config = … }), not of '%s'")
+      :format(verb, tostring(config.name), name))
+  end
+  preparation.check_config(verb, inner)
+  return inner
 end
 
 --- The name in a connector argument: a name, or a connector that a verb returned.
@@ -108,7 +136,7 @@ end
 --- strings or kelp.secrets, the name filled in where the provider's configs have it.
 function preparation.config(target, verb, name, config)
   return checked(target, verb, name, false, raw.normalise, config,
-    not target.can.address_by_id and name or nil)
+    not abilities.of(target).address_by_id and name or nil)
 end
 
 --- The same for changes, in which kelp.null removes a key; and whether one is in them.
@@ -132,6 +160,33 @@ function preparation.listed(target, match)
     if not match or match(c) then found[#found + 1] = c end
   end
   return found
+end
+
+-- By target: the names of its connectors and when they were read.
+local names_of = setmetatable({}, { __mode = "k" })
+local NAMES_AGE <const> = 1 -- seconds; a bulk job with many wrong names asks once in that time
+
+local function names_at_hand(target)
+  local known = names_of[target]
+  if known and raw.now() - known.at < NAMES_AGE then return known.names end
+  local names = {}
+  names_of[target] = { at = raw.now(), names = names } -- one that cannot be read is not asked again
+  local ok = pcall(preparation.listed, target, function(c)
+    names[#names + 1] = c.name
+    return false
+  end)
+  return ok and names or {}
+end
+
+--- To an error that there is no such connector, adds the nearest name that there is. At most one
+--- list for each target and second.
+function preparation.suggest_name(target, connector, failure)
+  local name = raw.is_connector(connector) and connector.name or connector
+  if type(name) ~= "string" or failure.nearest then return end
+  local nearest = raw.nearest(name, names_at_hand(target))
+  if not nearest or nearest == name then return end
+  failure.nearest = nearest
+  failure.message = ("%s; did you mean '%s'?"):format(failure.message, nearest)
 end
 
 function preparation.with_name(target, name)
@@ -172,7 +227,7 @@ local is_at_hand = preparation.is_at_hand
 --- What the provider addresses the connector by: its name, or its id; and its name.
 function preparation.address(target, verb, connector)
   local name = name_of(verb, connector)
-  if not target.can.address_by_id then return name, name end
+  if not abilities.of(target).address_by_id then return name, name end
   if is_at_hand(target, connector) then return connector.id, name end
   return pick_one(target, verb, name).id, name
 end
@@ -193,7 +248,7 @@ end
 
 --- True for the failure of a worker that has no status yet of a new connector.
 function preparation.is_unassigned(target, failure)
-  return target.can.assigns_later and raw.is_error(failure) and failure.kind == "not_found"
+  return abilities.of(target).assigns_later and raw.is_error(failure) and failure.kind == "not_found"
 end
 
 -- ---- the connector as it is ----
@@ -219,7 +274,7 @@ end
 function preparation.current(target, verb, connector)
   local name = name_of(verb, connector)
   local plan = settings.plan
-  if target.can.address_by_id then
+  if abilities.of(target).address_by_id then
     if not is_at_hand(target, connector) then
       local found = pick_one(target, verb, name)
       return found, found.id

@@ -6,6 +6,7 @@
 -- Each function takes a write (write.lua) and returns what the verb returns.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local audit = require "kelp.audit"
 local write = require "kelp.write"
@@ -73,7 +74,7 @@ end
 
 -- The connectors of that name as the provider shows them now, or nil.
 local function look_for(w)
-  if w.target.can.address_by_id then
+  if abilities.of(w.target).address_by_id then
     local found = {}
     for _, c in ipairs(look(w, "list")) do
       if c.name == w.name then found[#found + 1] = c end
@@ -362,7 +363,7 @@ end
 function reconcile.state(w, step)
   local ok, result = pcall(raw.exchange, w.target, step, w.id, nil, w)
   if ok then return result end
-  if w.target.can.has_failover then
+  if abilities.of(w.target).has_failover then
     local response
     response, result = set_state_at_any(w, step, result)
     if response then return response end

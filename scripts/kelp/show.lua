@@ -51,6 +51,29 @@ local function printable(text, keep)
   return table.concat(parts)
 end
 
+local LONGEST_LINE <const> = 2000 -- bytes of a text that are looked at for one line
+
+-- The beginning of a long text, as whole characters.
+local function beginning(text, most)
+  if #text <= most then return text end
+  return text:sub(1, (utf8.offset(text, 0, most + 1) or most + 1) - 1) .. "…"
+end
+
+local CAUSE <const> = "\nCaused by: "
+
+-- What a Java trace is about: the message of the root cause, without the package of its class. A
+-- text that is no trace is as it is.
+local function root_cause(text)
+  if not text:find("\n%s+at ") and not text:find(CAUSE, 1, true) then return text end
+  local start, at = 1, 1
+  repeat
+    local _, stop = text:find(CAUSE, at, true)
+    if stop then start, at = stop + 1, stop + 1 end
+  until not stop
+  local line = text:sub(start, (text:find("\n", start, true) or 0) - 1)
+  return (line:gsub("^[%l%d_]+%.[%w_.]*%.([%u][%w_$]*)", "%1"))
+end
+
 -- A text for one line of a table: line ends and tabs are spaces there.
 local function one_line(text)
   return (printable(text:gsub("[\t\r\n]+", " "), ""):gsub("^ +", ""):gsub(" +$", ""))
@@ -310,7 +333,11 @@ end
 local function line_text(value, hide)
   if value == nil then return "" end
   if hide and hides_something(value) then return HIDDEN end
-  if type(value) == "string" then return one_line(hide_in_text(value)) end
+  -- Redacted before it is cut, with so much of what follows that a secret at the cut is known.
+  if type(value) == "string" then
+    local near = beginning(value, 8 * LONGEST_LINE)
+    return one_line(beginning(hide_in_text(near), LONGEST_LINE))
+  end
   return atom(value, hide) or flat({ path = {}, limit = DEFAULT_LIMIT }, value, hide, 1000) or "{ … }"
 end
 
@@ -334,7 +361,8 @@ local function connector_block(connector, width)
     add("created", ok and date or created)
   end
   if type(config) == "table" then add("config", count_keys(config) .. " keys") end
-  add("error", rawget(connector, "error"))
+  local problem = rawget(connector, "error")
+  add("error", type(problem) == "string" and root_cause(problem) or problem)
   for _, task in ipairs(type(tasks) == "table" and tasks or {}) do
     if type(task) == "table" and (task.state ~= "running" or task.error) then
       local label = "task " .. tostring(task.id)
@@ -368,6 +396,7 @@ local function cell_text(row, key)
   else
     value = row[key]
   end
+  if key == "error" and type(value) == "string" then value = root_cause(value) end
   return line_text(value, show.is_secret_key(key, value)), math.type(value) ~= nil
 end
 

@@ -2,8 +2,10 @@
 -- file, or, under --sim, on the built-in simulator.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local settings = require "kelp.settings"
 local providers = require "kelp.providers"
+local selection = require "kelp.selection"
 
 local targets = {}
 
@@ -52,9 +54,8 @@ function targets.make(provider, options)
     end
   end
   local target = raw.target(provider.name, options)
-  local fields, can = raw.describe(target)
-  can.find, can.wait = true, true
-  fields.can = can
+  local fields, described = raw.describe(target)
+  fields.can = abilities.can(target, described)
   return target
 end
 
@@ -116,6 +117,15 @@ local function make_described(name, provider, options)
   error(result, 0)
 end
 
+-- What a source of the file gives; that it gives nothing is said of the file, in one line.
+local function ask(path, name, key, source)
+  local ok, value = pcall(source.ask)
+  if ok then return value end
+  if raw.is_error(value) and value.kind == "cancelled" then error(value, 0) end
+  local why = raw.is_error(value) and value.message or tostring(value)
+  fail("%s: target '%s': %s: %s", path, name, tostring(key), (why:gsub("\n.*", "")))
+end
+
 local function from_entry(path, name, entry)
   if type(entry) ~= "table" then
     fail("%s: target '%s' must be a table", path, name)
@@ -123,7 +133,7 @@ local function from_entry(path, name, entry)
   local options = {}
   for key, value in pairs(entry) do
     local meta = type(value) == "table" and getmetatable(value)
-    options[key] = meta and meta.ask and meta.ask() or value
+    options[key] = meta and meta.ask and ask(path, name, key, meta) or value
   end
   local provider = providers.by_name[options.provider]
   options.provider = nil
@@ -159,11 +169,13 @@ function targets.named(name)
   local entries = path and read_file(path) or {}
   if entries[name] ~= nil then return from_entry(path, name, entries[name]) end
   if providers.by_name[name] then return from_environment(providers.by_name[name]) end
-  local known = {}
+  local known, words = {}, {}
   for key in pairs(entries) do known[#known + 1] = tostring(key) end
   table.sort(known)
-  fail("there is no target '%s' in %s%s", name, path or "the targets file",
-    #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
+  table.move(known, 1, #known, 1, words)
+  for _, provider in ipairs(providers.list) do words[#words + 1] = provider.name end
+  fail("there is no target '%s' in %s%s%s", name, path or "the targets file",
+    selection.did_you_mean(name, words), #known > 0 and " (it has: " .. table.concat(known, ", ") .. ")"
     or ("; %s name the ones from the environment"):format(providers.names "and"))
 end
 

@@ -2,6 +2,7 @@
 -- none. Connectors are only looked at here.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local kelp = require "kelp"
 local inverse = require "kelp.inverse"
@@ -48,11 +49,12 @@ end
 local undoable = { done = true, undo_intent = true, undo_conflict = true, intent = true,
                    unknown = true }
 
---- The run's operations that are to be undone, the latest first; `pattern` is for their connectors.
-function undo_steps.operations(pattern)
+--- The run's operations that are to be undone, the latest first; `glob` is for their connectors.
+function undo_steps.operations(glob)
   local list, op = {}, raw.journal_previous()
   while op do
-    if undoable[op.state] and op.connector and (not pattern or op.connector:find(pattern)) then
+    if undoable[op.state] and op.connector
+        and (not glob or raw.glob_matches(glob, op.connector)) then
       list[#list + 1] = op
     end
     op = raw.journal_previous(op.op)
@@ -182,7 +184,7 @@ function undo_steps.of(context)
     local target = target_of(chain.place, context.named, targets)
     connectors[chain.place] = connectors[chain.place] or by_name(target)
     local now = connectors[chain.place][chain.connector]
-    for _, step in ipairs(steps_of_chain(chain, now, target.can, context)) do
+    for _, step in ipairs(steps_of_chain(chain, now, abilities.of(target), context)) do
       step.target = target
       steps[#steps + 1] = step
     end

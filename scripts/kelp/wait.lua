@@ -1,7 +1,9 @@
 -- wait: until a connector is in the state that is wanted, or will not be.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local providers = require "kelp.providers"
+local selection = require "kelp.selection"
 
 local wait = {}
 
@@ -28,7 +30,7 @@ local function wait_options(shared, options)
   for key, value in pairs(options) do
     if key == "state" then
       if not reachable[value] then
-        raw.misuse("wait: state must be one of running, paused, stopped, failed, degraded")
+        raw.misuse("wait: " .. selection.unknown("state", value, reachable))
       end
     elseif type(value) ~= "number" or not (value >= 0) or value == math.huge then
       raw.misuse(("wait: %s must be a number of seconds"):format(key))
@@ -68,7 +70,7 @@ local function wait_for(shared, target, connector, options)
       last = c
       local state = health(c)
       -- A worker shows a connector as running before it has made its tasks.
-      local early = state == "running" and target.can.assigns_later
+      local early = state == "running" and abilities.of(target).assigns_later
         and #(c.tasks or {}) == 0 and now - start < options.visibility_delay
       if state == options.state and not early then
         c.state = state

@@ -110,7 +110,7 @@ end
 
 function TestWait:test_options()
   local target = support.scripted({}):confluent_target()
-  support.misuse("state must be one of", target.wait, target, "orders", { state = "happy" })
+  support.misuse("unknown state 'happy'", target.wait, target, "orders", { state = "happy" })
   support.misuse("timeout must be a number", target.wait, target, "orders", { timeout = "5" })
   support.misuse("poll must be a number", target.wait, target, "orders", { poll = -1 })
   support.misuse("grace must be a number", target.wait, target, "orders", { grace = 0 / 0 })

@@ -74,7 +74,7 @@ function TestAcme:test_a_list_of_several_pages_is_one_list()
   for i = 1, 3 do self.target:create("extra-" .. i, sink) end
   made, list = self.sim:requests_of(self.target.list, self.target)
   lu.assertEquals({ #list, made[key] }, { 7, 3 })
-  lu.assertEquals(names_of(self.target:list { name = "^extra%-3" }), { "extra-3" })
+  lu.assertEquals(names_of(self.target:list { name = "extra-3" }), { "extra-3" })
   lu.assertEquals(names_of(self.target:list { state = "failed" }), { "stock-out" })
 end
 
@@ -150,7 +150,7 @@ end
 
 function TestAcme:test_masks_and_what_it_adds_are_known()
   local target = self.target
-  lu.assertTrue(target.can.masks)
+  lu.assertTrue(require("kelp.abilities").of(target).masks)
   support.raises("masked", target.update, target, "orders-out", { ["table.password"] = "########" })
   lu.assertEquals(#self.sim:effects(), 0)
   -- What the service adds is no key that a new config would have to remove.

@@ -16,6 +16,7 @@ struct parsed {
     struct options options;
     struct buffer error;
     char *argv[MAX_WORDS + 1];
+    char *owned[MAX_WORDS + 1]; /* the same; parsing moves those of argv */
     bool ok;
 };
 
@@ -29,6 +30,7 @@ static void parse(struct parsed *p, ...)
     for (const char *w; (w = va_arg(words, const char *)) != NULL;)
         p->argv[argc++] = strdup(w);
     va_end(words);
+    memcpy(p->owned, p->argv, sizeof p->owned);
     p->ok = options_parse(&p->options, argc, p->argv, &p->error);
 }
 
@@ -36,7 +38,7 @@ static void release(struct parsed *p)
 {
     options_free(&p->options);
     buffer_free(&p->error);
-    for (char **w = p->argv; *w != NULL; w++)
+    for (char **w = p->owned; *w != NULL; w++)
         free(*w);
 }
 
@@ -129,7 +131,7 @@ static void test_actions_keep_their_order(void **state)
 static void runs(const char *before, const char *word, int run, int script)
 {
     struct parsed p;
-    parse(&p, before, word, "--rate", "not-looked-at", NULL);
+    parse(&p, before, word, "--only", "not-looked-at", NULL);
     assert_true(p.ok);
     assert_int_equal(p.options.script.kind, run);
     assert_int_equal(p.options.script.index, script);
@@ -196,6 +198,30 @@ static void test_numbers_are_strict(void **state)
             "--concurrency: '1001' is not a whole number from 1 to 1000");
 }
 
+static void test_options_behind_a_command(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, "list", "--output", "json", "prod", "--timeout=5", "--plan", NULL);
+    assert_true(p.ok && p.options.json_output && p.options.plan);
+    assert_float_equal(p.options.timeout, 5, 0);
+    assert_int_equal(p.options.script.argc, 3);
+    assert_string_equal(p.options.script.argv[2], "prod");
+    release(&p);
+    /* The command's own, what stands behind "--", and what belongs to a script. */
+    parse(&p, "migrate", "--timeout", "5", "--", "--output", "json", NULL);
+    assert_true(p.ok && p.options.timeout == 0 && !p.options.json_output);
+    assert_int_equal(p.options.script.argc, 7);
+    release(&p);
+    parse(&p, "job.lua", "--output", "json", NULL);
+    assert_true(p.ok && !p.options.json_output);
+    release(&p);
+    parse(&p, "list", "--output", NULL);
+    assert_false(p.ok);
+    assert_string_equal(buffer_text(&p.error), "--output needs a value: --output FORMAT");
+    release(&p);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -209,9 +235,9 @@ static void test_refusals(void **state)
     refused("--sim", "--sim=yes", "--sim takes no value");
     refused("--rate", NULL, "--rate needs a value: --rate N/s");
     refused("-e", NULL, "-e needs a value: -e STAT");
-    refused("--rat", "5", "unknown option '--rat' (kelp --help lists all)");
-    refused("--rates", "5", "unknown option '--rates' (kelp --help lists all)");
-    refused("--concurrenc=5", NULL, "unknown option '--concurrenc' (kelp --help lists all)");
+    refused("--rat", "5", "unknown option '--rat'; did you mean '--rate'? (kelp --help lists all)");
+    refused("--rates", "5", "unknown option '--rates'; did you mean '--rate'? (kelp --help lists all)");
+    refused("--concurrenc=5", NULL, "unknown option '--concurrenc'; did you mean '--concurrency'? (kelp --help lists all)");
     refused("-iE", NULL, "unknown option '-iE' (kelp --help lists all)");
     refused("-E", NULL, "unknown option '-E' (kelp --help lists all)");
     refused("--=", NULL, "unknown option '--' (kelp --help lists all)");
@@ -337,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_what_runs),
         cmocka_unit_test(test_help_and_version_quit),
         cmocka_unit_test(test_numbers_are_strict),
+        cmocka_unit_test(test_options_behind_a_command),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_restricted),
         cmocka_unit_test(test_values_are_shown_harmless),

@@ -1,6 +1,7 @@
 -- create.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local offsets = require "kelp.offsets"
 local preparation = require "kelp.preparation"
 local settings = require "kelp.settings"
@@ -21,7 +22,7 @@ end
 -- Names are not documented to be unique where connectors go by id, so the provider cannot be
 -- trusted to refuse a second one; and a plan sends nothing that could be refused.
 local function check_is_new(w)
-  if not (w.target.can.address_by_id or settings.plan) or w.ambiguous then return end
+  if not (abilities.of(w.target).address_by_id or settings.plan) or w.ambiguous then return end
   local found = preparation.with_name(w.target, w.name)[1]
   if found then
     preparation.refuse(w.target, "exists", "create", w.name,
@@ -40,6 +41,7 @@ function verb.create(target, name, config, options)
   options = preparation.check_options("create", options, known)
   raw.check_name(name)
   local start = offsets.check_start(target, name, options)
+  config = preparation.unwrapped("create", name, config)
   config = preparation.config(target, "create", name, config)
   local w, recorded = write.new(target, "create", name, with_start(config, options), options.key)
   if recorded then return recorded end

@@ -1,6 +1,7 @@
 -- put: the config becomes exactly this, or the connector is made.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
 local write = require "kelp.write"
@@ -24,7 +25,7 @@ local function keys_that_go(w, config)
     if w.config[key] == nil and not raw.is_injected(key) then extra[key] = true end
   end
   if not next(extra) then return nil end
-  if w.target.can.remove_keys then
+  if abilities.of(w.target).remove_keys then
     for key in pairs(extra) do extra[key] = raw.json.null end
     return extra
   end
@@ -50,11 +51,12 @@ function verb.put(target, connector, config, options)
   preparation.check_config("put", config)
   options = preparation.check_options("put", options, known)
   local name = preparation.name_of("put", connector)
+  config = preparation.unwrapped("put", name, config)
   config = preparation.config(target, "put", name, config)
   local w, recorded = write.new(target, "put", name, config, options.key)
   if recorded then return recorded end
   w.config = config
-  if not target.can.put then return create_or_update(w) end
+  if not abilities.of(target).put then return create_or_update(w) end
   w.pre_image = pre_image_of(w)
   return write.carry_out(w, reconcile.config, "put")
 end

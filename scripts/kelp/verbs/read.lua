@@ -1,28 +1,36 @@
 -- list, get and find.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
+local selection = require "kelp.selection"
 local write = require "kelp.write"
 
 local verb = {}
 
-local filters = { state = true, class = true, type = true, name = true }
-
 local function matcher(filter)
-  if filter == nil then return nil end
-  preparation.check_options("list", filter, filters)
-  for key, value in pairs(filter) do
-    if type(value) ~= "string" then
-      raw.misuse(("list: filter '%s' must be a string, got %s"):format(key, type(value)))
-    end
+  if filter == nil then return nil, {} end
+  preparation.check_options("list", filter, selection.fields)
+  local field, why = selection.fault(filter)
+  if field then raw.misuse(("list: %s: %s"):format(field, why)) end
+  return selection.matcher(filter)
+end
+
+-- A class that no connector has is one that is installed, or none at all.
+local function is_installed(target, wanted)
+  if not abilities.offers(target, "plugins") then return false end
+  local ok, plugins = pcall(target.plugins, target)
+  if not ok then return false end
+  for _, plugin in ipairs(plugins) do
+    if selection.class_matches(wanted, plugin.class) then return true end
   end
-  local fine, why = pcall(string.find, "", filter.name or "")
-  if not fine then raw.misuse("list: filter 'name' is no pattern: " .. why) end
-  return function(c)
-    return (not filter.state or c.state == filter.state:lower())
-      and (not filter.class or c.class == filter.class)
-      and (not filter.type or c.type == filter.type)
-      and (not filter.name or c.name:find(filter.name) ~= nil)
+  return false
+end
+
+local function check_class(target, wanted, classes)
+  local why = selection.class_fault(wanted, classes)
+  if why and not is_installed(target, wanted) then
+    preparation.refuse(target, "invalid", "list", nil, why)
   end
 end
 
@@ -43,7 +51,7 @@ end
 
 function verb.list(target, filter)
   local choose = type(filter) == "function" and filter or nil
-  local match = matcher(not choose and filter or nil)
+  local match, classes = matcher(not choose and filter or nil)
   if write.resumed() then
     local wanted = match or function() return true end
     match = function(c)
@@ -53,6 +61,7 @@ function verb.list(target, filter)
   end
   local list = preparation.listed(target, match)
   if choose then list = chosen(list, choose) end
+  if #list == 0 and not choose and filter then check_class(target, filter.class, classes) end
   table.sort(list, by_name)
   return list
 end
@@ -61,7 +70,7 @@ function verb.get(target, connector)
   local name = preparation.name_of("get", connector)
   local read = preparation.read
   if write.resumed() then raw.journal_saw(target, name) end
-  if target.can.address_by_id then
+  if abilities.of(target).address_by_id then
     if preparation.is_at_hand(target, connector) then
       return preparation.exchange(target, "get", connector.id, name)
     end

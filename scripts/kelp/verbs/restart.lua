@@ -1,6 +1,7 @@
 -- restart.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
 local settings = require "kelp.settings"
@@ -15,7 +16,7 @@ local function check_tasks(target, name, tasks)
   if not steps[tasks] and not (math.type(tasks) == "integer" and tasks >= 0) then
     raw.misuse("restart: tasks must be \"all\", \"failed\" or a task's number")
   end
-  if not target.can.restart_tasks then
+  if not abilities.of(target).restart_tasks then
     preparation.refuse(target, "unsupported", "restart", name,
       "only the whole connector can be restarted there, not chosen tasks")
   end

@@ -1,6 +1,7 @@
 -- update: some keys change and the others stay, in one request where the provider can merge.
 
 local raw = require "kelp.raw"
+local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
 local write = require "kelp.write"
@@ -40,7 +41,7 @@ end
 
 -- What no provider takes, or not this one.
 local function check_changes(target, name, changes, removed)
-  if next(removed) and not target.can.remove_keys then
+  if next(removed) and not abilities.of(target).remove_keys then
     refuse(target, "unsupported", "update", name,
       ("a key cannot be removed there: %s"):format(table.concat(sorted_keys(removed), ", ")))
   end
@@ -65,9 +66,9 @@ local function merge(w, set, removed)
   if ok then return result end
   local target = w.target
   local lacks = raw.is_error(result) and (result.status == 404 or result.status == 405)
-  if not (lacks and target.can.put) then error(result, 0) end
+  if not (lacks and abilities.of(target).put) then error(result, 0) end
   local current = raw.exchange(target, "get", w.name, nil, { verb = "update" })
-  target.can.merge = false
+  abilities.of(target).merge = false
   replace(w, current, set, removed)
   return reconcile.config(w, "put")
 end
@@ -86,7 +87,8 @@ local known = { keep_masked = true, key = true }
 function verb.update(target, connector, changes, options)
   preparation.check_config("update", changes)
   options = preparation.check_options("update", options, known)
-  local name, merges = preparation.name_of("update", connector), target.can.merge
+  local name, merges = preparation.name_of("update", connector), abilities.of(target).merge
+  changes = preparation.unwrapped("update", name, changes)
   local request, has_null = preparation.changes(target, name, changes,
     options.keep_masked and not merges)
   local set, removed = request, NOTHING

@@ -28,7 +28,7 @@ function calls.sleep(seconds) kelp.sleep(seconds) end
 -- Until so many of that name are listed, as when a slow server gets round to it.
 function calls.await_count(name, count)
   for _ = 1, 200 do
-    local found = target:list { name = "^" .. name .. "$" }
+    local found = target:list { name = name }
     if #found >= count then return #found end
     kelp.sleep(0.05)
   end
