@@ -17,6 +17,7 @@
 #include "connector/target.h"
 #include "connector/verb_table.h"
 #include "connector/record.h"
+#include "connector/secret_name.h"
 #include "connector/provider_table.h"
 #include "providers/provider.h"
 #include "lua/task.h"
@@ -160,6 +161,7 @@ static void push_raw(lua_State *L)
         {"is_secret_key", sensitive_keys_is_call},
         {"secret_key_add", sensitive_keys_add_call},
         {"redact", secret_redact_call},
+        {"refuse_secret", secret_name_refuse_call},
         {"error", error_make},
         {"misuse", error_misuse_call},
         {"is_error", is_error},

@@ -47,6 +47,7 @@ function preparation.check_options(verb, options, known)
   if key ~= nil and (type(key) ~= "string" or key == "") then
     raw.misuse(("%s: key must be a string"):format(verb))
   end
+  if key then raw.refuse_secret(verb .. ": key", key) end
   return options
 end
 
