@@ -4,6 +4,7 @@
 local raw = require "kelp.raw"
 local settings = require "kelp.settings"
 local providers = require "kelp.providers"
+local secret_sources = require "kelp.secret_sources"
 
 local targets = {}
 
@@ -45,8 +46,10 @@ function targets.make(provider, options)
   if settings.sim and (options == nil or type(options) == "table") then
     options = simulate(provider, options or {})
   end
+  local sources
   if type(options) == "table" then
     options = copy(options)
+    sources = secret_sources.take(provider, options, settings.sim)
     for _, name in ipairs { "timeout", "concurrency", "rate" } do
       if options[name] == nil then options[name] = settings[name] end
     end
@@ -55,6 +58,7 @@ function targets.make(provider, options)
   local fields, can = raw.describe(target)
   can.find, can.wait = true, true
   fields.can = can
+  secret_sources.keep(target, sources)
   return target
 end
 
@@ -69,6 +73,14 @@ local function file_path()
   return base .. "/kelp/targets.lua"
 end
 
+-- A command is run once, in however many places the file names it.
+local outputs = {}
+
+local function output_of(line)
+  outputs[line] = outputs[line] or raw.secret { command = line }
+  return outputs[line]
+end
+
 -- The file is a table; env, file and command are the only functions in it.
 local function read_file(path)
   local text, why = raw.read_private(path)
@@ -79,7 +91,7 @@ local function read_file(path)
   local sources = {
     env = function(name) return raw.secret { env = name } end,
     file = function(name) return raw.secret { file = name } end,
-    command = function(line) return raw.secret { command = line } end,
+    command = output_of,
   }
   -- Every entry is evaluated, so a source is only asked when its target is used.
   local lazy = {}
@@ -88,7 +100,7 @@ local function read_file(path)
       if type(argument) ~= "string" then
         fail("%s: %s needs a string", path, name)
       end
-      return setmetatable({}, { ask = function() return ask(argument) end })
+      return secret_sources.promise(function() return ask(argument) end)
     end
   end
   if not text:find("^%s*return%f[%W]") and text:find("^%s*{") then text = "return " .. text end
@@ -121,8 +133,7 @@ local function from_entry(path, name, entry)
   end
   local options = {}
   for key, value in pairs(entry) do
-    local meta = type(value) == "table" and getmetatable(value)
-    options[key] = meta and meta.ask and meta.ask() or value
+    options[key] = secret_sources.open(value)
   end
   local provider = providers.by_name[options.provider]
   options.provider = nil

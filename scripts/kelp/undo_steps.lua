@@ -6,6 +6,7 @@ local pages = require "kelp.pages"
 local kelp = require "kelp"
 local inverse = require "kelp.inverse"
 local place = require "kelp.place"
+local secret_sources = require "kelp.secret_sources"
 
 local undo_steps = {}
 
@@ -80,8 +81,8 @@ local function named_secret(op, key, context)
   end
 end
 
--- The secrets that an update of the whole config has to send again: told on the command line, or
--- named by the run.
+-- The secrets that an update of the whole config has to send again: told on the command line, named
+-- by the run, or by the target.
 local function supply(step, now, op, context)
   local needs = step.needs or {}
   if step.action == "update" then
@@ -92,9 +93,11 @@ local function supply(step, now, op, context)
   step.secrets = {}
   for _, key in ipairs(needs) do
     local value = context.values[key] or named_secret(op, key, context)
+      or secret_sources.value(context.targets[op.place], op.connector, key)
     if not value then
       return { action = "conflict", notes = step.notes,
-        why = ("%s must be sent again and is not known: --set %s=env:NAME"):format(key, key) }
+        why = ("%s must be sent again and is not known: --set %s=env:NAME, or the target's option "
+          .. "secrets"):format(key, key) }
     end
     step.secrets[key] = value
   end
@@ -178,6 +181,7 @@ end
 --- `guard`, the last operation of a connector that is deleted.
 function undo_steps.of(context)
   local steps, connectors, targets = {}, {}, {}
+  context.targets = targets
   for _, chain in ipairs(chains_of(context.operations)) do
     local target = target_of(chain.place, context.named, targets)
     connectors[chain.place] = connectors[chain.place] or by_name(target)
