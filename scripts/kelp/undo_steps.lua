@@ -96,8 +96,8 @@ local function supply(step, now, op, context)
       or secret_sources.value(context.targets[op.place], op.connector, key)
     if not value then
       return { action = "conflict", notes = step.notes,
-        why = ("%s must be sent again and is not known: --set %s=env:NAME, or the target's option "
-          .. "secrets"):format(key, key) }
+        why = ("%s must be sent again and is not known: --set %s=env:NAME, or --target NAME "
+          .. "with the option secrets"):format(key, key) }
     end
     step.secrets[key] = value
   end
