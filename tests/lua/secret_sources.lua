@@ -140,8 +140,8 @@ function TestSecretSources:test_undo_and_migrate()
   b:run(0, [[prod:delete "orders-to-s3"]])
   b:kelp(0, "undo", "last", "--target", "prod")
   lu.assertEquals(b:config "orders-to-s3"["aws.secret.access.key"], "not-a-real-answer")
-  b:kelp(0, "migrate", "--from", support.root .. "/tests/fixtures/upstash-connectors.json", "--to", "prod",
-    "--only", "catalog-mongo-source")
+  -- 1: of the classes of this cluster, some have no translation.
+  b:kelp(1, "migrate", "--from", support.root .. "/tests/fixtures/upstash-connectors.json", "--to", "prod")
   lu.assertEquals(b:config "catalog-mongo-source"["kafka.api.secret"], "not-a-real-new-secret")
 end
 
