@@ -142,7 +142,7 @@ function TestSecretSources:test_undo_and_migrate()
   lu.assertEquals(b:config "orders-to-s3"["aws.secret.access.key"], "not-a-real-answer")
   -- 1: of the classes of this cluster, some have no translation.
   b:kelp(1, "migrate", "--from", support.root .. "/tests/fixtures/upstash-connectors.json", "--to", "prod")
-  lu.assertEquals(b:config "catalog-mongo-source"["kafka.api.secret"], "not-a-real-new-secret")
+  lu.assertEquals(b:config "catalog-changes"["kafka.api.secret"], "not-a-real-new-secret")
 end
 
 function TestSecretSources:test_other_shapes_are_errors_that_name_the_key()
