@@ -4,6 +4,7 @@
 #include "connector/config.h"
 #include "connector/connector.h"
 #include "connector/hooks.h"
+#include "connector/pending.h"
 #include "lua/error.h"
 #include "lua/evaluate.h"
 #include "lua/json.h"
@@ -70,7 +71,7 @@ static int is_connector(lua_State *L)
 static int alive(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)task_count(L));
-    lua_pushinteger(L, (lua_Integer)call_count());
+    lua_pushinteger(L, (lua_Integer)pending_count());
     return 2;
 }
 
@@ -141,52 +142,60 @@ static int progress_is_live(lua_State *L)
     return 1;
 }
 
+/* What kelp.raw has of connectors. */
+static const luaL_Reg connector_functions[] = {
+    {"target", target_make},
+    {"describe", target_describe},
+    {"exchange", call_exchange},
+    {"backoff", call_backoff},
+    {"limiter_state", call_limiter_state},
+    {"reserve", reserve},
+    {"check_name", call_check_name},
+    {"normalise", config_normalise_call},
+    {"changes", config_changes_call},
+    {"receive", config_receive_call},
+    {"is_mask", config_is_mask_call},
+    {"is_injected", config_is_injected_call},
+    {"read_listed", record_read_listed_call},
+    {"is_secret_key", sensitive_keys_is_call},
+    {"secret_key_add", sensitive_keys_add_call},
+    {"is_connector", is_connector},
+    {NULL, NULL},
+};
+
+/* What it has of the runtime. */
+static const luaL_Reg runtime_functions[] = {
+    {"redact", secret_redact_call},
+    {"refuse_secret", secret_name_refuse_call},
+    {"error", error_make},
+    {"misuse", error_misuse_call},
+    {"is_error", is_error},
+    {"secret", secret_make},
+    {"read_private", secret_read_private},
+    {"hide", secret_hide},
+    {"sleep", task_sleep},
+    {"spawn", task_spawn},
+    {"join", task_join},
+    {"cancel", task_cancel},
+    {"park", task_park},
+    {"wake", task_wake},
+    {"current", task_current},
+    {"now", now},
+    {"alive", alive},
+    {"descriptors", descriptors},
+    {"write", write_out},
+    {"log", log_text},
+    {"progress", progress},
+    {"progress_is_live", progress_is_live},
+    {"at_prompt", evaluate_at_prompt},
+    {NULL, NULL},
+};
+
 /* Pushes kelp.raw. task_open must have been called. [-0, +1, m] */
 static void push_raw(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"target", target_make},
-        {"describe", target_describe},
-        {"exchange", call_exchange},
-        {"backoff", call_backoff},
-        {"limiter_state", call_limiter_state},
-        {"reserve", reserve},
-        {"check_name", call_check_name},
-        {"normalise", config_normalise_call},
-        {"changes", config_changes_call},
-        {"receive", config_receive_call},
-        {"is_mask", config_is_mask_call},
-        {"is_injected", config_is_injected_call},
-        {"read_listed", record_read_listed_call},
-        {"is_secret_key", sensitive_keys_is_call},
-        {"secret_key_add", sensitive_keys_add_call},
-        {"redact", secret_redact_call},
-        {"refuse_secret", secret_name_refuse_call},
-        {"error", error_make},
-        {"misuse", error_misuse_call},
-        {"is_error", is_error},
-        {"is_connector", is_connector},
-        {"secret", secret_make},
-        {"read_private", secret_read_private},
-        {"hide", secret_hide},
-        {"sleep", task_sleep},
-        {"spawn", task_spawn},
-        {"join", task_join},
-        {"cancel", task_cancel},
-        {"park", task_park},
-        {"wake", task_wake},
-        {"current", task_current},
-        {"now", now},
-        {"alive", alive},
-        {"descriptors", descriptors},
-        {"write", write_out},
-        {"log", log_text},
-        {"progress", progress},
-        {"progress_is_live", progress_is_live},
-        {"at_prompt", evaluate_at_prompt},
-        {NULL, NULL},
-    };
-    luaL_newlib(L, functions);
+    luaL_newlib(L, runtime_functions);
+    luaL_setfuncs(L, connector_functions, 0);
     luaL_setfuncs(L, writes_functions, 0);
     luaL_setfuncs(L, place_functions, 0);
     luaL_setfuncs(L, run_reader_functions, 0);

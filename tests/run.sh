@@ -167,18 +167,7 @@ memory_checked() {
         --errors-for-leak-kinds=definite --suppressions=tests/checks/valgrind.supp "$@"
 }
 
-unit_tests_# The suites whose scripts run with --sim, where the simulator has a thread beside the script's. Those
-# that interrupt a loop are not among them: ThreadSanitizer holds signals back while one runs.
-threads_checked() {
-    build build/tsan -DKELP_TESTS=OFF -DCMAKE_BUILD_TYPE=Debug \
-        "-DCMAKE_C_FLAGS=-O1 -Werror -fsanitize=thread" || return
-    for suites in reports: runtime:TestE runtime:TestCom runtime:TestT api_targets: sim:; do
-        TSAN_OPTIONS=exitcode=66 timeout -k 10 120 build/tsan/kelp --no-journal tests/lua/run.lua \
-            "$suites" || return
-    done
-}
-
-memory_checked() {
+unit_tests_memory_checked() {
     for program in build/tests/unit/test_*; do
         [ -x "$program" ] || continue
         echo "$program"
@@ -228,6 +217,7 @@ stage tests "simulation" timeout -k 10 600 sh tests/simulation/run.sh build
 stage tests "faults" timeout -k 10 600 sh tests/faults/run.sh build/kelp
 stage tests "kill" timeout -k 10 900 sh tests/kill/run.sh build
 stage tests "restricted" timeout -k 10 600 sh tests/restricted/run.sh build
+stage tests "field" timeout -k 10 600 sh tests/field/run.sh build/kelp
 stage tests "promises" timeout -k 10 600 sh tests/promises/run.sh build/kelp
 stage tests "canaries" timeout -k 10 900 sh tests/canary/run.sh build lua faults kill
 stage tests "connect" timeout -k 20 900 sh tests/connect/run.sh build

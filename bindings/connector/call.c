@@ -26,55 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char EXCHANGE[] = "kelp.exchange";
-
 enum { MAX_BODY_SENT = CONFIG_LARGEST, MAX_URL = 16 * 1024 };
-
-static size_t pending_count;
-
-/* Withdraws and frees; safe to call twice. */
-void pending_end(struct pending *p)
-{
-    if (p->target == NULL)
-        return;
-    engine_withdraw(p->engine, &p->exchange);
-    exchange_free(&p->exchange);
-    p->target = NULL;
-    pending_count--;
-}
-
-static int pending_collect(lua_State *L)
-{
-    pending_end(luaL_checkudata(L, 1, EXCHANGE));
-    return 0;
-}
-
-size_t call_count(void)
-{
-    return pending_count;
-}
-
-/* Owned by Lua before anything is acquired. */
-static struct pending *push_pending(lua_State *L, struct target *t)
-{
-    struct pending *p = lua_newuserdatauv(L, sizeof *p, 0);
-    p->target = NULL;
-    if (luaL_newmetatable(L, EXCHANGE)) {
-        lua_pushcfunction(L, pending_collect);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    exchange_init(&p->exchange);
-    memset(&p->call, 0, sizeof p->call);
-    p->address = p->asked = 0;
-    p->sends = 0;
-    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
-    p->engine = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    p->target = t;
-    pending_count++;
-    return p;
-}
 
 /* A proxy that mixes up its connections answers with somebody else's connector:
  * the record at the top must be of the name, or the id, that was asked for. */
@@ -455,7 +407,7 @@ int call_exchange(lua_State *L)
     if (has_config(route))
         luaL_checktype(L, 4, LUA_TTABLE);
 
-    struct pending *p = push_pending(L, t);
+    struct pending *p = pending_push(L, t);
     p->call.verb = (enum verb)verb;
     p->call.provider = t->provider;
     p->call.connector = connector;

@@ -27,10 +27,6 @@ int call_exchange(lua_State *L);
  * [-1, +0, e] */
 int call_check_name(lua_State *L);
 
-/* Exchanges alive in this state, finished ones not yet collected among them:
- * for the test that nothing is left behind. [-0, +0, -] */
-size_t call_count(void);
-
 /* raw.backoff(n, target): seconds to wait before try n + 1 of an operation: full
  * jitter, doubling, as the target's options say. [-2, +1, e] */
 int call_backoff(lua_State *L);

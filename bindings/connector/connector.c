@@ -1,5 +1,7 @@
 #include "connector/connector.h"
 
+#include "lua/metatable.h"
+
 #include <lauxlib.h>
 
 static const char METATABLE[] = "kelp.connector";
@@ -39,10 +41,5 @@ void connector_new(lua_State *L)
 
 bool connector_is(lua_State *L, int index)
 {
-    if (!lua_istable(L, index) || !lua_getmetatable(L, index))
-        return false;
-    luaL_getmetatable(L, METATABLE);
-    bool equal = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return equal;
+    return metatable_is(L, index, METATABLE);
 }

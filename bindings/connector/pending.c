@@ -6,7 +6,55 @@
 #include "lua/interrupt.h"
 #include "secret/log.h"
 
+#include <lauxlib.h>
+
 #include <string.h>
+
+static const char EXCHANGE[] = "kelp.exchange";
+
+static size_t alive;
+
+void pending_end(struct pending *p)
+{
+    if (p->target == NULL)
+        return;
+    engine_withdraw(p->engine, &p->exchange);
+    exchange_free(&p->exchange);
+    p->target = NULL;
+    alive--;
+}
+
+static int pending_collect(lua_State *L)
+{
+    pending_end(luaL_checkudata(L, 1, EXCHANGE));
+    return 0;
+}
+
+size_t pending_count(void)
+{
+    return alive;
+}
+
+struct pending *pending_push(lua_State *L, struct target *t)
+{
+    struct pending *p = lua_newuserdatauv(L, sizeof *p, 0);
+    p->target = NULL;
+    if (luaL_newmetatable(L, EXCHANGE)) {
+        lua_pushcfunction(L, pending_collect);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    exchange_init(&p->exchange);
+    memset(&p->call, 0, sizeof p->call);
+    p->address = p->asked = 0;
+    p->sends = 0;
+    lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
+    p->engine = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    p->target = t;
+    alive++;
+    return p;
+}
 
 /* What the engine made of it: the class of the last attempt, whether trying
  * again later makes sense, and what it was waited for. */

@@ -25,6 +25,14 @@ struct pending {
     int sends;      /* of earlier exchanges for the same write */
 };
 
+/* Pushes a new one for the target, with nothing in its request; it is Lua's before anything is
+ * acquired. [-0, +1, m] */
+struct pending *pending_push(lua_State *L, struct target *t);
+
+/* Those alive in this process, finished ones not yet collected among them: for the test that nothing
+ * is left behind. */
+size_t pending_count(void);
+
 /* Withdraws and frees; safe to call twice. */
 void pending_end(struct pending *p);
 

@@ -43,8 +43,19 @@ static void push_key(lua_State *L, const char *part, size_t size)
         lua_pushlstring(L, part, size);
 }
 
-/* As record_push_path; a part that is no table raises when it `must` be one. */
-static void push_path(lua_State *L, int source, const char *path, bool must)
+/* Replaces JSON null at the top by nil; `type` is the value's. Returns the type of what is there. */
+static int null_to_nil(lua_State *L, int type)
+{
+    if (type != LUA_TLIGHTUSERDATA || !json_is_null(L, -1))
+        return type;
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    return LUA_TNIL;
+}
+
+/* As record_push_path, returning the value's type; a part that is no table raises when it `must`
+ * be one. */
+static int push_path(lua_State *L, int source, const char *path, bool must)
 {
     lua_pushvalue(L, source);
     for (const char *part = path;; part += strcspn(part, ".") + 1) {
@@ -52,7 +63,7 @@ static void push_path(lua_State *L, int source, const char *path, bool must)
         if (lua_isnil(L, -1) || json_is_null(L, -1) || (!must && !lua_istable(L, -1))) {
             lua_pop(L, 1);
             lua_pushnil(L);
-            return;
+            return LUA_TNIL;
         }
         if (!lua_istable(L, -1))
             wrong_type(L, path, part > path ? (size_t)(part - path) - 1 : 0);
@@ -62,10 +73,7 @@ static void push_path(lua_State *L, int source, const char *path, bool must)
         if (part[size] == '\0')
             break;
     }
-    if (json_is_null(L, -1)) {
-        lua_pop(L, 1);
-        lua_pushnil(L);
-    }
+    return null_to_nil(L, lua_type(L, -1));
 }
 
 void record_push_path(lua_State *L, int source, const char *path)
@@ -73,19 +81,25 @@ void record_push_path(lua_State *L, int source, const char *path)
     push_path(L, lua_absindex(L, source), path, false);
 }
 
+enum { DETAILS = 8 }; /* as many as any provider tells */
+
 /* Pops the value at the top into the field of the record; `to` may be "details.FIELD". */
 static void set_field(lua_State *L, int record, const char *to)
 {
-    const char *dot = strchr(to, '.');
-    if (dot == NULL) {
+    static const char prefix[] = "details.";
+    if (strncmp(to, prefix, sizeof prefix - 1) != 0) {
         lua_setfield(L, record, to);
         return;
     }
-    lua_pushlstring(L, to, (size_t)(dot - to));
-    luaL_getsubtable(L, record, lua_tostring(L, -1));
-    lua_pushvalue(L, -3);
-    lua_setfield(L, -2, dot + 1);
-    lua_pop(L, 3);
+    if (lua_getfield(L, record, "details") == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, DETAILS);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, record, "details");
+    }
+    lua_insert(L, -2);
+    lua_setfield(L, -2, to + sizeof prefix - 1);
+    lua_pop(L, 1);
 }
 
 /* ---- fields ---- */
@@ -217,24 +231,60 @@ static bool is_table_type(enum field_type type)
            type == FIELD_OBJECT || type == FIELD_CONNECTOR || type == FIELD_STATUS;
 }
 
+/* Pushes the array of what the fields of the map are called, false for a path. It is made once in
+ * a state: a list of thousands asks for the same few strings again and again. */
+static void push_names(lua_State *L, const struct field *map)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, map) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    for (lua_Integer i = 0; map[i].from != NULL; i++) {
+        if (strchr(map[i].from, '.') == NULL)
+            lua_pushstring(L, map[i].from);
+        else
+            lua_pushboolean(L, 0);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, map);
+}
+
+/* Pushes the field number `i` of the map, whose names are at `names`; returns its type. */
+static int push_field(lua_State *L, const struct field *map, lua_Integer i, int names, int source)
+{
+    if (lua_rawgeti(L, names, i + 1) == LUA_TSTRING)
+        return null_to_nil(L, lua_rawget(L, source));
+    lua_pop(L, 1);
+    return push_path(L, source, map[i].from, true);
+}
+
 /* Reads the table at `source` into the one at `record` (both absolute). */
 static void read_fields(lua_State *L, const struct provider *p, const struct field *map, int source,
                         int record)
 {
+    if (map == NULL)
+        return;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
-    for (const struct field *f = map; f != NULL && f->from != NULL; f++) {
-        push_path(L, source, f->from, true);
-        if (lua_isnil(L, -1) && f->type == FIELD_OBJECT) {
+    push_names(L, map);
+    int names = lua_gettop(L);
+    bool is_table = lua_istable(L, source); /* else the path says what it is instead */
+    for (lua_Integer i = 0; map[i].from != NULL; i++) {
+        const struct field *f = &map[i];
+        bool is_there = (is_table ? push_field(L, map, i, names, source)
+                                  : push_path(L, source, f->from, true)) != LUA_TNIL;
+        if (!is_there && f->type == FIELD_OBJECT) {
             lua_pushfstring(L, "there is no %s", f->from);
             fail(L, lua_tostring(L, -1));
         }
-        if (lua_isnil(L, -1))
+        if (!is_there)
             lua_pop(L, 1);
         else if (is_table_type(f->type))
             read_table(L, p, f, record);
         else
             read_scalar(L, p, f, record);
     }
+    lua_settop(L, names - 1);
 }
 
 /* ---- what no field tells ---- */

@@ -24,7 +24,7 @@ struct target {
     size_t address_count;
     size_t address;        /* the one that answered last */
     const char *places[MAX_PLACES];
-    const char *label;     /* "acme env-1/cluster-2", for messages */
+    const char *label;     /* "acme eu/orders", for messages */
 };
 
 /* The target at `index`; raises an argument error when it is none. */

@@ -9,7 +9,7 @@
 enum { MAX_PLACE = 64 * 1024 };
 
 /* Pushes what was written and frees the buffer. [-0, +1, e] */
-static const char *push_buffer(lua_State *L, struct buffer *b)
+static void push_buffer(lua_State *L, struct buffer *b)
 {
     bool whole = !b->overflowed;
     if (whole)
@@ -17,7 +17,6 @@ static const char *push_buffer(lua_State *L, struct buffer *b)
     buffer_free(b);
     if (!whole)
         luaL_error(L, "not enough memory");
-    return lua_tostring(L, -1);
 }
 
 static void add_member(struct buffer *b, const char *name, const char *value)
@@ -26,9 +25,8 @@ static void add_member(struct buffer *b, const char *name, const char *value)
     text_add_json(b, value, strlen(value));
 }
 
-const char *place_push_json(lua_State *L, int index)
+static void push_json(lua_State *L, const struct target *t)
 {
-    const struct target *t = target_check(L, index);
     struct buffer b;
     buffer_init(&b, MAX_PLACE);
     buffer_add_char(&b, '{');
@@ -44,12 +42,11 @@ const char *place_push_json(lua_State *L, int index)
         buffer_add_char(&b, '}');
     }
     buffer_add_text(&b, "]}");
-    return push_buffer(L, &b);
+    push_buffer(L, &b);
 }
 
-const char *place_push_text(lua_State *L, int index)
+static void push_text(lua_State *L, const struct target *t)
 {
-    const struct target *t = target_check(L, index);
     const char *usual = t->provider->base_url;
     struct buffer b;
     buffer_init(&b, MAX_PLACE);
@@ -60,7 +57,46 @@ const char *place_push_text(lua_State *L, int index)
     }
     if (usual == NULL || strcmp(t->base_url, usual) != 0)
         buffer_printf(&b, "%s%s", t->provider->places[0].name != NULL ? " at " : " ", t->base_url);
-    return push_buffer(L, &b);
+    push_buffer(L, &b);
+}
+
+/* registry[address of the function] = its text by target, as long as the target lives: every write
+ * of a job asks for the same one. */
+static const char *push_once(lua_State *L, int index,
+                             void (*push)(lua_State *L, const struct target *t))
+{
+    const struct target *t = target_check(L, index);
+    index = lua_absindex(L, index);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, (void *)push) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "k");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, (void *)push);
+    }
+    lua_pushvalue(L, index);
+    if (lua_rawget(L, -2) != LUA_TSTRING) {
+        lua_pop(L, 1);
+        push(L, t);
+        lua_pushvalue(L, index);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_remove(L, -2);
+    return lua_tostring(L, -1);
+}
+
+const char *place_push_json(lua_State *L, int index)
+{
+    return push_once(L, index, push_json);
+}
+
+const char *place_push_text(lua_State *L, int index)
+{
+    return push_once(L, index, push_text);
 }
 
 static int place(lua_State *L)

@@ -18,7 +18,7 @@ extern const luaL_Reg place_functions[];
 /* Pushes the JSON text of the place of the target at `index`. [-0, +1, e] */
 const char *place_push_json(lua_State *L, int index);
 
-/* Pushes the same place as a person reads it, for keys: "confluent env-1/lkc-2", and where the
+/* Pushes the same place as a person reads it, for keys: "acme eu/orders", and where the
  * address is not the provider's own " at ADDRESS". Values are percent-encoded, so that no two
  * places have the same text. [-0, +1, e] */
 const char *place_push_text(lua_State *L, int index);

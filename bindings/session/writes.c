@@ -152,7 +152,7 @@ static void push_joined(lua_State *L, struct run *r, const char *const parts[], 
     lua_pushlstring(L, buffer_text(&r->value), r->value.size);
 }
 
-/* "create orders on acme env-1/cluster-2", and #2 for the second such write of
+/* "create orders on acme eu/orders", and #2 for the second such write of
  * this run; or what the script calls it. [-0, +1, e] */
 static void push_key(lua_State *L, struct run *r, int target, const char *verb, const char *name,
                      const char *given)

@@ -45,7 +45,7 @@ int embedded_load(lua_State *L, const char *name)
 static int search(lua_State *L)
 {
     const char *module = luaL_checkstring(L, 1);
-    /* With dots only: "kelp/show" would be loaded beside "kelp.show", twice. */
+    /* With dots only: "kelp/NAME" would be loaded beside "kelp.NAME", twice. */
     if (strchr(module, '/') != NULL) {
         lua_pushfstring(L, "no built-in module '%s'", module);
         return 1;

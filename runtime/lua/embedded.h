@@ -1,7 +1,7 @@
 /* embedded: the Lua files of scripts/ that are compiled into the program.
  *
- * A file is known by its path below scripts/ without ".lua" ("kelp/show",
- * "commands/list"), and as a module by the same with dots ("kelp.show",
+ * A file is known by its path below scripts/ without ".lua" ("kelp/NAME",
+ * "commands/list"), and as a module by the same with dots ("kelp.NAME",
  * "commands.list"); "kelp/init" is also the module "kelp". argparse is among them as
  * "argparse". The chunk name of a file is "@builtin/kelp/show.lua". When the environment variable KELP_SCRIPTS names a
  * folder, a file of the same path in it is loaded in place of the built-in one,

@@ -1,5 +1,7 @@
 #include "lua/error.h"
 
+#include "lua/metatable.h"
+
 #include "base/buffer.h"
 #include "base/text.h"
 
@@ -64,7 +66,7 @@ static bool add_field(lua_State *L, luaL_Buffer *b, const char *field, const cha
     return present;
 }
 
-/* "create orders on acme env-1/cluster-2: exists: Connector … already exists
+/* "create orders on acme eu/orders: exists: Connector … already exists
  * (HTTP 409, code 40901, request 8f3e)". */
 static int error_tostring(lua_State *L)
 {
@@ -138,12 +140,7 @@ int error_misuse_call(lua_State *L)
 
 bool error_is(lua_State *L, int index)
 {
-    if (!lua_istable(L, index) || !lua_getmetatable(L, index))
-        return false;
-    luaL_getmetatable(L, METATABLE);
-    bool equal = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return equal;
+    return metatable_is(L, index, METATABLE);
 }
 
 int error_make(lua_State *L)

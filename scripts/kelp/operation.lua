@@ -16,10 +16,10 @@ end
 for _, name in ipairs { "read", "create", "update", "put", "restart", "state", "delete" } do
   add(require("kelp.verbs." .. name))
 end
-add(require("kelp.offsets").verbs)
--- These two take what they share with the others as an argument.
+for _, name in ipairs { "offsets", "validate" } do add(require("kelp." .. name).verbs) end
+-- It takes what it shares with the others as an argument.
 local shared = setmetatable({ get = verb.get }, { __index = preparation })
-for _, name in ipairs { "validate", "wait" } do add(require("kelp." .. name).verbs(shared)) end
+add(require("kelp.wait").verbs(shared))
 
 -- The same for the connector, in place of its target and name.
 local function method_of_connector(name)

@@ -2,6 +2,7 @@
 -- there are, what they make of a config, its translation to a managed one, and a connector's tasks.
 
 local raw = require "kelp.raw"
+local preparation = require "kelp.preparation"
 
 local validate = {}
 
@@ -141,83 +142,81 @@ local function merged_tasks(configs, states)
   return tasks
 end
 
---- The verbs tasks, validate, plugins and translate, over what operation.lua shares.
-function validate.verbs(shared)
-  local verb = {}
+-- ---- the verbs ----
 
-  -- An array of { id, state, error, worker, config }, by id.
-  function verb.tasks(target, connector, options)
-    shared.need(target, "tasks")
-    shared.check_options("tasks", options, {})
-    local name = shared.name_of("tasks", connector)
-    local configs = raw.exchange(target, "tasks", name)
-    return merged_tasks(configs, raw.exchange(target, "status", name).tasks or {})
+local verb = {}
+validate.verbs = verb
+
+-- An array of { id, state, error, worker, config }, by id.
+function verb.tasks(target, connector, options)
+  preparation.need(target, "tasks")
+  preparation.check_options("tasks", options, {})
+  local name = preparation.name_of("tasks", connector)
+  local configs = raw.exchange(target, "tasks", name)
+  return merged_tasks(configs, raw.exchange(target, "status", name).tasks or {})
+end
+
+-- { ok, errors = { KEY = { message, … } }, secrets = { KEY, … }, keys = { KEY = { type, required,
+-- default, … } } }; as a text, the errors.
+function verb.validate(target, config, options)
+  preparation.need(target, "validate")
+  preparation.check_config("validate", config)
+  options = preparation.check_options("validate", options, { name = true, keep_masked = true })
+  config = copy(config)
+  config.name = options.name or config.name or STAND_IN
+  local class = config["connector.class"]
+  if type(class) ~= "string" then
+    local result = new_result(target)
+    add_error(result, "connector.class", class == nil and "it is missing" or "it is not a text")
+    return result
   end
-
-  -- { ok, errors = { KEY = { message, … } }, secrets = { KEY, … }, keys = { KEY = { type, required,
-  -- default, … } } }; as a text, the errors.
-  function verb.validate(target, config, options)
-    shared.need(target, "validate")
-    shared.check_config("validate", config)
-    options = shared.check_options("validate", options, { name = true, keep_masked = true })
-    config = copy(config)
-    config.name = options.name or config.name or STAND_IN
-    local class = config["connector.class"]
-    if type(class) ~= "string" then
-      local result = new_result(target)
-      add_error(result, "connector.class", class == nil and "it is missing" or "it is not a text")
-      return result
-    end
-    shared.normalise(target, "validate", nil, config)
-    if not has_plugin(target, class) then
-      local result = new_result(target)
-      add_error(result, "connector.class", ("there is no plugin '%s' there"):format(class))
-      return result
-    end
-    local ok, answer = pcall(raw.exchange, target, "validate", nil, config,
-      { plugin = class, keep_masked = options.keep_masked })
-    if ok then return read_validation(target, answer, config) end
-    if not lacks_plugin(answer) then error(answer, 0) end
+  preparation.normalise(target, "validate", nil, config)
+  if not has_plugin(target, class) then
     local result = new_result(target)
     add_error(result, "connector.class", ("there is no plugin '%s' there"):format(class))
     return result
   end
+  local ok, answer = pcall(raw.exchange, target, "validate", nil, config,
+    { plugin = class, keep_masked = options.keep_masked })
+  if ok then return read_validation(target, answer, config) end
+  if not lacks_plugin(answer) then error(answer, 0) end
+  local result = new_result(target)
+  add_error(result, "connector.class", ("there is no plugin '%s' there"):format(class))
+  return result
+end
 
-  -- An array of { class, type, version }, by class.
-  function verb.plugins(target, options)
-    shared.need(target, "plugins")
-    shared.check_options("plugins", options, {})
-    local list = raw.exchange(target, "plugins")
-    for i, plugin in ipairs(list) do
-      if type(plugin) ~= "table" or type(plugin.class) ~= "string" then
-        error(raw.error("protocol", ("unexpected response: plugin %d has no class"):format(i),
-          { target = target.label, provider = target.provider, verb = "plugins" }), 0)
-      end
+-- An array of { class, type, version }, by class.
+function verb.plugins(target, options)
+  preparation.need(target, "plugins")
+  preparation.check_options("plugins", options, {})
+  local list = raw.exchange(target, "plugins")
+  for i, plugin in ipairs(list) do
+    if type(plugin) ~= "table" or type(plugin.class) ~= "string" then
+      error(raw.error("protocol", ("unexpected response: plugin %d has no class"):format(i),
+        { target = target.label, provider = target.provider, verb = "plugins" }), 0)
     end
-    table.sort(list, function(a, b) return a.class < b.class end)
-    return list
   end
+  table.sort(list, function(a, b) return a.class < b.class end)
+  return list
+end
 
-  -- { config, warnings = { { field, message } }, errors = { … } }: what the provider makes of a
-  -- self-managed connector's config for its managed plugin.
-  function verb.translate(target, plugin, config, options)
-    shared.need(target, "translate")
-    if type(plugin) ~= "string" then
-      raw.misuse(("translate: a plugin's name expected, got %s"):format(type(plugin)))
-    end
-    shared.check_config("translate", config)
-    shared.check_options("translate", options, {})
-    shared.normalise(target, "translate", nil, config)
-    local answer = raw.exchange(target, "translate", nil, config, { plugin = plugin })
-    if type(answer.config) ~= "table" then
-      error(raw.error("protocol", "unexpected response: a translation without a config",
-        { target = target.label, provider = target.provider, verb = "translate" }), 0)
-    end
-    return { config = answer.config, warnings = list_of(answer.warnings),
-             errors = list_of(answer.errors) }
+-- { config, warnings = { { field, message } }, errors = { … } }: what the provider makes of a
+-- self-managed connector's config for its managed plugin.
+function verb.translate(target, plugin, config, options)
+  preparation.need(target, "translate")
+  if type(plugin) ~= "string" then
+    raw.misuse(("translate: a plugin's name expected, got %s"):format(type(plugin)))
   end
-
-  return verb
+  preparation.check_config("translate", config)
+  preparation.check_options("translate", options, {})
+  preparation.normalise(target, "translate", nil, config)
+  local answer = raw.exchange(target, "translate", nil, config, { plugin = plugin })
+  if type(answer.config) ~= "table" then
+    error(raw.error("protocol", "unexpected response: a translation without a config",
+      { target = target.label, provider = target.provider, verb = "translate" }), 0)
+  end
+  return { config = answer.config, warnings = list_of(answer.warnings),
+           errors = list_of(answer.errors) }
 end
 
 return validate

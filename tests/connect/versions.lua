@@ -84,8 +84,8 @@ local function tasks_are(target, name, ...)
 end
 
 -- A sink whose folder is missing: the connector runs and all of its tasks fail, until there is one.
-local function create_failed(target, tasks)
-  local name, folder = new_name "failed", new_path "folder"
+local function create_failed(target, tasks, what)
+  local name, folder = new_name(what or "failed"), new_path "folder"
   target:create(name, ground.sink("health", folder .. "/file", { ["tasks.max"] = tasks }))
   local states = {}
   for i = 1, tasks do states[i] = "failed" end
@@ -95,7 +95,7 @@ end
 
 -- The connector and two of its tasks run, the one between them has failed.
 local function create_degraded(target)
-  local name, folder = create_failed(target, 3)
+  local name, folder = create_failed(target, 3, "degraded")
   support.make_folder(folder)
   target:restart(name, { tasks = 0 })
   target:restart(name, { tasks = 2 })
@@ -195,7 +195,7 @@ function everywhere:test_A2_restart_of_a_degraded_one()
   tasks_are(target, name, "running", "running", "running")
 end
 
--- The choice of today's users of Kafka Connect: the connector alone.
+-- As Kafka Connect itself does unless it is told otherwise: the connector alone.
 function everywhere:test_A2_restart_without_tasks()
   local target = self.target
   local name, folder = create_failed(target, 1)
@@ -309,6 +309,9 @@ end
 
 -- ---- by version ----
 
+-- Creates here have one attempt: a create that is sent all the same gets a 500 and would be sent
+-- again for 40 s.
+
 -- Refused by kelp itself, which names the worker's version.
 local function check_unsupported(self, verb, ...)
   lu.assertEquals(self.target.can[verb], false, verb)
@@ -339,6 +342,30 @@ function before_3_5:test_C3_reset_offsets_is_unsupported()
   check_unsupported(self, "reset_offsets", create_healthy(self.target))
 end
 
+-- They are set while it is stopped, so it cannot begin at them there.
+function before_3_5:test_C3_create_with_offsets_is_unsupported()
+  local target = self.worker:target { attempts = 1 }
+  local name, path = new_name "offsets", new_path "offsets"
+  local problem = support.raises("unsupported", target.create, target, name,
+    ground.source("offsets", path),
+    { offsets = { { partition = { filename = path }, offset = { position = 1 } } } })
+  lu.assertStrContains(problem.message, self.worker.version)
+  lu.assertEquals(problem.sent, "no")
+  lu.assertNil(target:find(name))
+end
+
+function before_3_5:test_C3_a_plan_refuses_the_same()
+  local name = create_healthy(self.target)
+  for _, call in ipairs { "stop(%q)", "reset_offsets(%q)" } do
+    local script = support.write(support.path "plan.lua", ([[
+      require("kelp").connect { url = %q }:]]):format(self.worker.url) .. call:format(name))
+    local run = support.kelp { "--plan", script }
+    lu.assertEquals(run.code, 1, run.out)
+    lu.assertStrContains(run.err, "unsupported")
+    lu.assertStrContains(run.err, self.worker.version)
+  end
+end
+
 local since_3_6 = {}
 
 function since_3_6:test_C3_stop_and_offsets_work()
@@ -358,7 +385,6 @@ end
 
 local before_3_7 = {}
 
--- One attempt: whoever sends it gets a 500, and would send it again and again.
 local function check_create_refuses_state(self, state)
   local target = self.worker:target { attempts = 1 }
   local name = new_name "state"
@@ -386,6 +412,20 @@ function since_3_7:test_C5_create_with_state_works()
     self.target:create(name, ground.sink("state", new_path "state"), { state = state })
     ground.until_state(self.target, name, state)
   end
+end
+
+-- ---- the current one as Confluent Cloud shows it ----
+
+local behind_the_gateway = {}
+
+function behind_the_gateway:test_A1_the_gateway_shows_health()
+  local target = self.target
+  local failed, degraded = create_failed(target, 2), create_degraded(target)
+  local gateway = ground.gateway "good"
+  lu.assertEquals(gateway:get(failed).state, "failed")
+  lu.assertEquals(gateway:get(degraded).state, "degraded")
+  lu.assertEquals(names_of(gateway:list { state = "failed" }), { failed })
+  lu.assertEquals(names_of(gateway:list { state = "degraded" }), { degraded })
 end
 
 -- ---- what a worker of that version says ----
@@ -465,5 +505,6 @@ for _, worker in ipairs(workers()) do
   add(class, everywhere)
   add(class, worker.number < 305 and before_3_5 or since_3_6)
   add(class, worker.number < 307 and before_3_7 or since_3_7)
+  if worker.label == "current" then add(class, behind_the_gateway) end
   _G["Test_" .. worker.label] = class
 end

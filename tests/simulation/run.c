@@ -12,7 +12,7 @@
 #include "lua/state.h"
 #include "kelp.h"
 #include "session/at_end.h"
-#include "connector/call.h"
+#include "connector/pending.h"
 #include "lua/interrupt.h"
 #include "lua/json.h"
 #include "session/writes.h"
@@ -206,7 +206,7 @@ static void push_left(struct run *r)
     lua_gc(L, LUA_GCCOLLECT);
     lua_getfield(L, LUA_REGISTRYINDEX, "kelp.engine");
     lua_pushinteger(r->ground.L, (lua_Integer)task_count(L));
-    lua_pushinteger(r->ground.L, (lua_Integer)call_count());
+    lua_pushinteger(r->ground.L, (lua_Integer)pending_count());
     lua_pushinteger(r->ground.L, (lua_Integer)engine_busy(lua_touserdata(L, -1)));
     lua_pushinteger(r->ground.L, (lua_Integer)transport_scripted_busy(r->transport));
     lua_pop(L, 1);

@@ -90,6 +90,24 @@ error "stop"]]
   t:has("output of the resumed run", r.out, "first-topic\n")
 end
 
+-- A config of it has masks, in the first pass as in a resumed one, which the target's sources fill.
+local function once_comes_back_masked(t)
+  local s = holding(t, ("[\"database.password\"] = %q, topics = 'a'"):format(CANARY))
+  local file = t:file [[
+local target, filled = connect(), connect { secrets = { ["database.password"] = kelp.secret "FIELD_SECRET" } }
+local configs = kelp.once("configs", function() return { orders = target:get "orders".config } end)
+configs.orders.name = nil
+print(configs.orders["database.password"], (try(target.put, target, "new", configs.orders)))
+filled:put("new", configs.orders)
+error "stop"]]
+  local first, again = t:kelp { file }, t:kelp { "--resume", "last" }
+  t:equal("output", first.out, Field.MASK .. "\tmasked\n")
+  t:equal("output of the resumed run", again.out, first.out)
+  t:equal("writes", #s:writes(), 1)
+  t:has("what was sent", s:writes()[1].body or "", CANARY)
+  nothing_kept(t, CANARY)
+end
+
 local function once_of_simulator(open)
   return function(t)
     t:simulator()
@@ -370,6 +388,7 @@ local rows = {
   { id = "G1f", title = "once: an address with a password",
     run = once(ALL, ([=[["connection.uri"] = "mongodb://shop:%s@db.shop.example/"]=]):format(CANARY)) },
   { id = "G1g", title = "once: what is no secret comes back", run = once_comes_back },
+  { id = "G1l", title = "once: a config comes back with masks", run = once_comes_back_masked },
   { id = "G1h", title = "once: configs of Upstash", run = once_of_simulator "upstash()" },
   { id = "G1i", title = "once: configs of Confluent Cloud", run = once_of_simulator "confluent()" },
   { id = "G1j", title = "once: configs of the simulator's Kafka Connect", run = once_of_simulator "connect()" },
