@@ -18,6 +18,7 @@
 #include "connector/target.h"
 #include "connector/verb_table.h"
 #include "connector/record.h"
+#include "connector/secret_name.h"
 #include "connector/provider_table.h"
 #include "providers/provider.h"
 #include "lua/output.h"
@@ -174,6 +175,7 @@ static const luaL_Reg connector_functions[] = {
 /* What it has of the runtime. */
 static const luaL_Reg runtime_functions[] = {
     {"redact", secret_redact_call},
+    {"refuse_secret", secret_name_refuse_call},
     {"error", error_make},
     {"misuse", error_misuse_call},
     {"is_error", is_error},

@@ -49,40 +49,48 @@ read -r address <&4 || fail "the simulator did not start"
 confluent=$(printf '%s\n' "$address" | sed -n 's/.*"confluent":"\([^"]*\)".*/\1/p')
 [ -n "$confluent" ] || fail "the simulator said $address"
 
-# What a real run would take from the environment; the simulator lets anybody in. The user's own
-# targets file, which may well have a target of the same name, is out of sight.
+# What a real run would take from the environment; the simulator lets anybody in. The targets file
+# says where the secrets of the connectors come from; the user's own is out of sight.
 export XDG_CONFIG_HOME="$scratch" XDG_STATE_HOME="$scratch"
 export CONFLUENT_CLOUD_REST_ENDPOINT="$confluent"
 export CONFLUENT_CLOUD_API_KEY=not-a-real-cloud-key
 export CONFLUENT_CLOUD_API_SECRET=not-a-real-cloud-secret
-export CONFLUENT_ENVIRONMENT_ID=env-demo KAFKA_CLUSTER_ID=lkc-demo
 export KAFKA_API_KEY=not-a-real-kafka-key KAFKA_API_SECRET=not-a-real-kafka-secret
+mkdir "$scratch/kelp"
+(
+    umask 077
+    cat >"$scratch/kelp/targets.lua" <<'END'
+return {
+  demo = { provider = "confluent", environment = "env-demo", cluster = "lkc-demo",
+           secrets = { ["kafka.api.key"] = env "KAFKA_API_KEY",
+                       ["kafka.api.secret"] = env "KAFKA_API_SECRET" } },
+}
+END
+)
 
 heading "The connectors of an Upstash cluster, from a saved response of its API"
 show list --file "$saved"
 
 heading "What moving them would do: a plan, which changes nothing (exit code 3: there is something)"
 code=0
-show --plan migrate --from "$saved" --to confluent --only "^catalog" \
-    --set kafka.api.key=env:KAFKA_API_KEY --set kafka.api.secret=env:KAFKA_API_SECRET || code=$?
+show --plan migrate --from "$saved" --to demo --only "^catalog" || code=$?
 [ "$code" -eq 3 ] || fail "the plan ended with $code; 3 is expected"
 
 heading "Moving them: translate, create, wait, restart what fails"
 code=0
-show migrate --from "$saved" --to confluent --wait --grace 1 --restart-failed \
-    --set kafka.api.key=env:KAFKA_API_KEY --set kafka.api.secret=env:KAFKA_API_SECRET || code=$?
+show migrate --from "$saved" --to demo --wait --grace 1 --restart-failed || code=$?
 # Seven of the twelve classes have no translation table yet, and migrate says so by exit code 1.
 [ "$code" -eq 1 ] || fail "migrate ended with $code; 1 is expected while classes are skipped"
 
 heading "What runs on the new cluster now"
-show list confluent
-running=$("$kelp" --output json list confluent --state running | grep -o '"class":' | wc -l)
+show list demo
+running=$("$kelp" --output json list demo --state running | grep -o '"class":' | wc -l)
 [ "$running" -eq 5 ] || fail "$running connectors run; 5 are expected"
 
 heading "A bulk job that is killed in the middle (kill -9) and resumed"
 cat >"$scratch/bulk.lua" <<'END'
 local kelp = require "kelp"
-local cloud = kelp.target "confluent"
+local cloud = kelp.target "demo"
 for i, c in ipairs(cloud:list()) do
   c:pause()
   c:wait { state = "paused" }
@@ -98,13 +106,13 @@ show "$scratch/bulk.lua" "$scratch/killed" || code=$?
 [ "$code" -eq 137 ] || fail "the job ended with $code; 137 is expected, for it is killed"
 show runs
 show --resume last
-[ "$("$kelp" --output json list confluent --state paused | grep -o '"class":' | wc -l)" -eq 5 ] ||
+[ "$("$kelp" --output json list demo --state paused | grep -o '"class":' | wc -l)" -eq 5 ] ||
     fail "5 paused connectors are expected"
 
 heading "And undone"
-show undo last
-"$kelp" -e 'for _, c in ipairs(kelp.target "confluent":list()) do c:wait() end'
-[ "$("$kelp" --output json list confluent --state paused | grep -o '"class":' | wc -l)" -eq 0 ] ||
+show undo last --target demo
+"$kelp" -e 'for _, c in ipairs(kelp.target "demo":list()) do c:wait() end'
+[ "$("$kelp" --output json list demo --state paused | grep -o '"class":' | wc -l)" -eq 0 ] ||
     fail "no paused connector is expected"
 
 heading "Done: 5 connectors moved, and nothing left this machine"

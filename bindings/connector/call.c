@@ -14,6 +14,7 @@
 #include "lua/json.h"
 #include "connector/hooks.h"
 #include "connector/pending.h"
+#include "connector/secret_name.h"
 #include "connector/target_private.h"
 #include "lua/task.h"
 #include "connector/error_response.h"
@@ -192,6 +193,7 @@ static const char *check_connector(lua_State *L, int index)
         lua_setfield(L, -2, "sent");
         lua_error(L);
     }
+    secret_name_refuse(L, "the connector's name", name, size);
     return name;
 }
 

@@ -6,6 +6,7 @@
 #include "secret/secret.h"
 #include "base/text.h"
 #include "lua/error.h"
+#include "connector/secret_name.h"
 #include "lua/json.h"
 #include "lua/secret_value.h"
 #include "connector/sensitive_values.h"
@@ -288,6 +289,7 @@ static struct content normalise(lua_State *L, int index, const char *name, bool 
         size_t size;
         bool plain;
         const char *key = check_key(L, -2, &size, &plain);
+        secret_name_refuse(L, "a config key", key, size);
         if (nulls_allowed && lua_type(L, -1) == LUA_TLIGHTUSERDATA && json_is_null(L, -1))
             content.nulls = true;
         else

@@ -53,6 +53,16 @@ static void set_credentials(lua_State *L, const struct provider *p)
     lua_setfield(L, -2, "credentials");
 }
 
+static void set_cluster_mode(lua_State *L, const struct provider *p)
+{
+    if (p->cluster_mode.key == NULL)
+        return;
+    lua_createtable(L, 0, 2);
+    set_text(L, "key", p->cluster_mode.key);
+    set_text(L, "value", p->cluster_mode.value);
+    lua_setfield(L, -2, "cluster_mode");
+}
+
 /* The member of a connector in a response that becomes the record's field. */
 static const char *member_of(const struct provider *p, const char *to)
 {
@@ -68,7 +78,7 @@ void provider_table_push(lua_State *L)
     const struct provider *p;
     lua_newtable(L);
     for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
-        lua_createtable(L, 0, 10);
+        lua_createtable(L, 0, 13);
         set_text(L, "name", p->name);
         set_text(L, "title", p->title);
         set_text(L, "address", p->url_option != NULL ? p->url_option : "base_url");
@@ -76,6 +86,9 @@ void provider_table_push(lua_State *L)
         set_credentials(L, p);
         set_text(L, "simulator_path", p->simulator_path);
         set_texts(L, "rejections", p->rejections, (size_t)-1);
+        set_texts(L, "cluster_keys", p->cluster_keys, (size_t)-1);
+        set_cluster_mode(L, p);
+        set_texts(L, "simulated_secrets", p->simulated_secrets, (size_t)-1);
         set_text(L, "config", member_of(p, "config"));
         set_text(L, "class", member_of(p, "class"));
         lua_pushboolean(L, p->saved_lists);

@@ -50,6 +50,14 @@ static const char *const injected[] = {
     "confluent.resource.connector.tier", "kafka.user.id", "config.internal.*", NULL,
 };
 
+static const char *const cluster_keys[] = {"kafka.api.key", "kafka.api.secret", NULL};
+
+/* Of the configs in scripts/simulator. */
+static const char *const simulated_secrets[] = {
+    "kafka.api.key", "kafka.api.secret", "aws.access.key.id", "aws.secret.access.key",
+    "database.password", "connection.password", "snowflake.private.key", NULL,
+};
+
 /* A bad update is taken, and only the status says so. */
 static const char *const rejections[] = {
     "continues to operate on a previous configuration",
@@ -78,6 +86,9 @@ const struct provider provider_confluent = {
     .task_config = connect_rest_task_config,
     .states = states,
     .mask = "**",
+    .cluster_keys = cluster_keys,
+    .cluster_mode = {"kafka.auth.mode", "KAFKA_API_KEY"},
+    .simulated_secrets = simulated_secrets,
     .injected = injected,
     .error = connect_rest_error,
     .error_rules = connect_rest_error_rules,

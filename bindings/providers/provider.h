@@ -98,6 +98,10 @@ struct place_option {
     const char *member;                   /* of a create's body, or NULL: only the path has it */
 };
 
+struct config_value {
+    const char *key, *value;
+};
+
 /* A list that comes in pages, or within an object. */
 struct pages {
     const char *items;     /* path of the connectors in the response; NULL: it is them */
@@ -133,6 +137,11 @@ struct provider {
     const char *source_prefix;     /* classes that begin so are sources, or NULL */
     const char *mask;              /* values of at least this, and of its character only, stand
                                     * for secrets that it does not show; NULL: it shows them */
+    /* Config keys of the credentials that connectors use the Kafka cluster with: a whole config
+     * needs them, unless the key of `cluster_mode` says otherwise. NULL ends; NULL: none. */
+    const char *const *cluster_keys;
+    struct config_value cluster_mode; /* key NULL: no key says so */
+    const char *const *simulated_secrets; /* config keys for which --sim targets have a value */
     const char *const *injected;   /* config keys that it adds to what was sent, and beginnings
                                     * of keys, which end in '*'; NULL ends; NULL: none */
 

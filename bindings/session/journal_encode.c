@@ -51,6 +51,15 @@ static bool is_hidden(const struct entry *e)
            sensitivity_of_value(e->key, e->text, e->size) != SENSITIVE_NONE;
 }
 
+int journal_hides_call(lua_State *L)
+{
+    struct entry e = {.type = LUA_TSTRING};
+    e.key = luaL_checklstring(L, 1, &e.key_size);
+    e.text = luaL_checklstring(L, 2, &e.size);
+    lua_pushboolean(L, is_hidden(&e));
+    return 1;
+}
+
 /* Pairs of texts that are written down as they are: nothing in them is to be
  * hidden or escaped. The configs of many connectors say the same again and again. */
 enum { KNOWN = 512, KNOWN_SIZE = 508 };

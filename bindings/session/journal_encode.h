@@ -31,6 +31,10 @@ bool journal_encode_pre_image(lua_State *L, int index, int request, struct buffe
  * the connector had, given what journal_encode_request wrote; both may be NULL. [-0, +1, e] */
 void journal_push_pre_image(lua_State *L, const char *before, const char *request);
 
+/* raw.journal_hides(key, text): whether that value of that key is recorded as
+ * {"$hidden":true}. [-2, +1, e] */
+int journal_hides_call(lua_State *L);
+
 /* Adds a verb's result: a record, a boolean, or null. `request`: the index of a
  * table, or 0: of the config only what is not the same there. [-0, +0, m] */
 bool journal_encode_result(lua_State *L, int index, int request, struct buffer *out);

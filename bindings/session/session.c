@@ -6,10 +6,12 @@
 #include "base/digest.h"
 #include "base/paths.h"
 #include "secret/log.h"
+#include "connector/sensitive_keys.h"
 #include "journal/journal.h"
 #include "journal/journal_runs.h"
 #include "lua/error.h"
 #include "lua/json.h"
+#include "session/journal_text.h"
 
 #include <lauxlib.h>
 
@@ -74,7 +76,7 @@ static struct journal *create(void *context, struct journal_fault *fault)
     struct journal_options options = {.path = buffer_text(&path), .run = &run,
                                       .clock = jn->clock};
     struct journal *j = path.overflowed ? fail(fault, "%s%s", "the journal's path is too long", "")
-                                        : journal_create(&options, fault);
+                                        : journal_text_create(&options, fault);
     if (j != NULL)
         log_line(LOG_INFO, "this run is recorded in %s", buffer_text(&path));
     buffer_free(&path);
@@ -233,15 +235,47 @@ void session_describe(lua_State *L, struct session *jn, const char *script,
         refuse_script(L, run, jn->script);
 }
 
-static void keep_words(lua_State *L, struct session *jn, int count, char *const words[])
+/* For "--password=TEXT", the size of what stands before TEXT; 0 for other words, and where
+ * a source stands in place of a secret, as in key=env:NAME. */
+static size_t credential_start(const char *word)
 {
-    lua_createtable(L, 0, 2);
+    static const char *const sources[] = {"env:", "file:", "command:"};
+    const char *name = word + strspn(word, "-"), *equals = strchr(name, '=');
+    char key[256];
+    if (equals == NULL || equals[1] == '\0' || (size_t)(equals - name) >= sizeof key)
+        return 0;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        if (strncmp(equals + 1, sources[i], strlen(sources[i])) == 0)
+            return 0;
+    }
+    memcpy(key, name, (size_t)(equals - name));
+    key[equals - name] = '\0';
+    return sensitivity_of(key) == SENSITIVE_WHOLE ? (size_t)(equals + 1 - word) : 0;
+}
+
+/* The array of the words; true when a credential was left out of one. [-0, +1, m] */
+static bool push_words(lua_State *L, int count, char *const words[])
+{
+    bool hidden = false;
     lua_createtable(L, count, 0);
     for (int i = 0; i < count; i++) {
-        lua_pushstring(L, words[i]);
+        size_t kept = credential_start(words[i]);
+        lua_pushlstring(L, words[i], kept > 0 ? kept : strlen(words[i]));
+        hidden |= kept > 0;
         lua_rawseti(L, -2, i + 1);
     }
+    return hidden;
+}
+
+static void keep_words(lua_State *L, struct session *jn, int count, char *const words[])
+{
+    lua_createtable(L, 0, 4);
+    bool hidden = push_words(L, count, words);
     lua_setfield(L, -2, "words");
+    if (hidden) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "hidden");
+    }
     char *folder = getcwd(NULL, 0);
     if (folder != NULL) {
         lua_pushstring(L, folder);
@@ -291,6 +325,13 @@ void session_push_words(lua_State *L, struct session *jn)
                    run->script != NULL ? run->script : "from standard input", run->id);
         lua_error(L);
     }
+    if (lua_getfield(L, -2, "hidden") == LUA_TBOOLEAN) {
+        error_push(L, ERROR_JOURNAL, "a secret was among the words that run %s was started with, "
+                                     "and is not recorded; give them again: kelp --resume %s "
+                                     "SCRIPT [args]", run->id, run->id);
+        lua_error(L);
+    }
+    lua_pop(L, 1);
     if (lua_getfield(L, -2, "folder") == LUA_TSTRING && chdir(lua_tostring(L, -1)) != 0) {
         error_push(L, ERROR_JOURNAL, "the folder that run %s was started in: %s: %s", run->id,
                    lua_tostring(L, -1), strerror(errno));

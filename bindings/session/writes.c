@@ -7,8 +7,10 @@
 #include "http/exchange.h"
 #include "journal/journal.h"
 #include "connector/config.h"
+#include "connector/secret_name.h"
 #include "lua/error.h"
 #include "session/journal_encode.h"
+#include "session/journal_text.h"
 #include "session/op_table.h"
 #include "session/place.h"
 #include "connector/target_private.h"
@@ -155,6 +157,9 @@ static void push_joined(lua_State *L, struct run *r, const char *const parts[], 
 static void push_key(lua_State *L, struct run *r, int target, const char *verb, const char *name,
                      const char *given)
 {
+    secret_name_refuse(L, "the connector's name", name, strlen(name));
+    if (given != NULL)
+        secret_name_refuse(L, "the option key", given, strlen(given));
     push_user_value(L, COUNTS);
     int counts = lua_gettop(L);
     if (given != NULL) {
@@ -257,7 +262,7 @@ static int intend(lua_State *L)
         intent.pre_image = buffer_text(&r->value);
     }
     int64_t op;
-    if (!journal_intend(j, &intent, &op))
+    if (!journal_text_intend(L, j, &intent, &op))
         raise_fault(L, journal_fault(j));
     if (!journal_is_reached(j, op) && !journal_reach(j, op))
         raise_fault(L, journal_fault(j));
@@ -296,20 +301,6 @@ static int ended(lua_State *L, int status, lua_KContext context)
     return journal_is_dead(j) ? raise_unrecorded(L, j) : 0;
 }
 
-static const char *push_redacted(lua_State *L, int index)
-{
-    size_t size;
-    struct buffer safe;
-    const char *text = luaL_checklstring(L, index, &size);
-    buffer_init(&safe, MAX_TEXT);
-    bool fits = secret_redact(&safe, text, size);
-    lua_pushstring(L, buffer_text(&safe));
-    buffer_wipe(&safe);
-    if (!fits)
-        luaL_error(L, "not enough memory");
-    return lua_tostring(L, -1);
-}
-
 static int end(lua_State *L)
 {
     struct run *r = run_of(L);
@@ -318,7 +309,7 @@ static int end(lua_State *L)
                                       .attempts = engine_sends(r->engine, op)};
     lua_settop(L, 6);
     if (!lua_isnil(L, 4))
-        outcome.error = push_redacted(L, 4);
+        outcome.error = luaL_checkstring(L, 4);
     if (!lua_isnil(L, 3)) {
         buffer_clear(&r->value);
         if (!journal_encode_result(L, 3, lua_istable(L, 5) ? 5 : 0, &r->value))
@@ -327,7 +318,7 @@ static int end(lua_State *L)
         if (lua_istable(L, 3) && lua_getfield(L, 3, "id") == LUA_TSTRING)
             outcome.remote_id = lua_tostring(L, -1);
     }
-    if (!journal_end(r->journal, op, &outcome))
+    if (!journal_text_end(L, r->journal, op, &outcome))
         return raise_unrecorded(L, r->journal);
     lua_settop(L, 6);
     return task_await_commit(L, ended, 0);
@@ -422,7 +413,7 @@ static int set_value(lua_State *L)
     if (!records(r))
         return 0;
     struct journal *j = journal_at_hand(L, r);
-    if (!journal_value_set(j, label, json))
+    if (!journal_text_set_value(L, j, label, json))
         raise_fault(L, journal_fault(j));
     lua_settop(L, 2);
     return task_await_commit(L, ended, 0);
@@ -452,6 +443,7 @@ const luaL_Reg writes_functions[] = {
     {"journal_take", take},
     {"journal_value", value},
     {"journal_set_value", set_value},
+    {"journal_hides", journal_hides_call},
     {"journal_records", records_call},
     {"journal_id", id},
     {NULL, NULL},

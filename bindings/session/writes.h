@@ -20,6 +20,7 @@
  *   journal_take(run)  resumes an earlier run's journal; true when it is of this
  *       user's own runs
  *   journal_value(label), journal_set_value(label, json)  recorded values
+ *   journal_hides(key, text)  whether a config's value of that key is not recorded
  *   journal_records()  whether this run's writes are recorded
  *   journal_id()  the run's name, once it has a journal
  * They raise error objects of kind `journal`. */

@@ -8,6 +8,7 @@ local abilities = require "kelp.abilities"
 local selection = require "kelp.selection"
 local providers = require "kelp.providers"
 local saved = require "kelp.saved"
+local secret_sources = require "kelp.secret_sources"
 local translate = require "translate.managed"
 local between = require "translate.between"
 
@@ -114,6 +115,20 @@ local function needs_text(open)
   return "needs " .. table.concat(parts, "; ")
 end
 
+-- The user's values for one connector: those of --set, and for what is still needed those of the
+-- target's sources.
+local function values_for(target, name, result, values)
+  local all = {}
+  for key, value in pairs(values) do all[key] = value end
+  for _, item in ipairs(result.needs) do
+    local other = item.instead and (values[item.instead] or result.config[item.instead])
+    if all[item.key] == nil and not other then
+      all[item.key] = secret_sources.value(target, name, item.key)
+    end
+  end
+  return all
+end
+
 local function plan_one(record, source, target, values)
   local step = { name = record.name, from_class = record.class, was = record.state, notes = {} }
   if not record.config then
@@ -125,7 +140,8 @@ local function plan_one(record, source, target, values)
     step.result, step.why = "skipped", why
     return step
   end
-  local config, open = translate.supply(result, values)
+  local config, open = translate.supply(result,
+    values_for(target, record.name, result, values))
   step.class, step.notes, step.config = result.class, result.notes, config
   -- What was taken out of a URI is a secret that nobody has registered yet.
   for key, value in pairs(config) do

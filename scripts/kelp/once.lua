@@ -10,10 +10,52 @@ local function check(label, fn)
   if type(label) ~= "string" or label == "" then
     raw.misuse("once: a label expected, got " .. type(label))
   end
+  raw.refuse_secret("the label of once", label)
   if type(fn) ~= "function" then raw.misuse("once: a function expected, got " .. type(fn)) end
 end
 
+-- What a provider would show in place of it. A resumed run gets no more, and so the first does not
+-- either: what works now works then.
+local MASK <const> = ("*"):rep(16)
+
+local function refuse(label, path, what)
+  error(raw.error("invalid", ("once: %s at %s is a secret, or holds one, and cannot be recorded; "
+    .. "return what tells where it comes from, and ask kelp.secret for it outside of once")
+    :format(what, label .. path), { sent = "no" }), 0)
+end
+
+local function step_of(key)
+  return type(key) == "string" and ("[%q]"):format(key) or ("[%s]"):format(tostring(key))
+end
+
+local copy_of
+
+-- A table as it is recorded: the values of sensitive config keys are masks. `copies`: those that are
+-- made, by table, so that a table within itself does not go on for ever (JSON refuses it).
+local function table_of(label, path, value, copies)
+  if copies[value] then return copies[value] end
+  local copy = setmetatable({}, getmetatable(value))
+  copies[value] = copy
+  for key, field in next, value do
+    if type(key) == "string" and raw.redact(key) ~= key then refuse(label, path, "a key of the table") end
+    local is_text = type(field) == "string" or math.type(field)
+    if type(key) == "string" and is_text and raw.journal_hides(key, tostring(field)) then
+      rawset(copy, key, MASK)
+    else
+      rawset(copy, key, copy_of(label, path .. step_of(key), field, copies))
+    end
+  end
+  return copy
+end
+
+function copy_of(label, path, value, copies)
+  if type(value) == "table" then return table_of(label, path, value, copies) end
+  if type(value) == "string" and raw.redact(value) ~= value then refuse(label, path, "the value") end
+  return value
+end
+
 local function encoded(label, value)
+  value = copy_of(label, "", value, {})
   if value == nil then value = raw.json.null end
   local ok, text = pcall(raw.json.encode, { value })
   if ok then return text end
@@ -26,7 +68,8 @@ local function decoded(text)
   return value
 end
 
---- Calls fn() and returns its result (a string, number, boolean, nil or a table of those). In a
+--- Calls fn() and returns its result (a string, number, boolean, nil or a table of those; the
+--- values of sensitive config keys as masks, any other secret is an error that says where). In a
 --- resumed run, the result of the first time is returned, and fn is not called; so it
 --- is when the label is used again.
 local function once(label, fn)

@@ -6,6 +6,7 @@ local raw = require "kelp.raw"
 local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local selection = require "kelp.selection"
+local secret_sources = require "kelp.secret_sources"
 local write = require "kelp.write"
 local settings = require "kelp.settings"
 
@@ -51,6 +52,7 @@ function preparation.check_options(verb, options, known)
   if key ~= nil and (type(key) ~= "string" or key == "") then
     raw.misuse(("%s: key must be a string"):format(verb))
   end
+  if key then raw.refuse_secret(verb .. ": key", key) end
   return options
 end
 
@@ -114,7 +116,7 @@ local function refuse_masks(target, verb, name, config)
   end
   local keys = preparation.sorted_keys(masked)
   refuse(target, "masked", verb, name, ("these values are masks that the provider shows in place "
-    .. "of secrets; supply them: %s"):format(table.concat(keys, ", ")), { keys = keys })
+    .. "of secrets; supply them, or name where they come from in the target's option secrets: %s"):format(table.concat(keys, ", ")), { keys = keys })
 end
 
 -- Calls make(…), an error of which says which connector it was for; refuses masks unless they are
@@ -132,17 +134,26 @@ local function checked(target, verb, name, keep_masked, make, ...)
   return result, has_null
 end
 
---- The whole config of a connector as it will be sent: checked, its secrets registered, values as
---- strings or kelp.secrets, the name filled in where the provider's configs have it.
+--- The whole config of a connector as it will be sent: secrets of the target's sources filled in,
+--- checked, its secrets registered, values as strings or kelp.secrets, the name filled in where the
+--- provider's configs have it.
 function preparation.config(target, verb, name, config)
+  config = secret_sources.fill(target, name, config, true)
   return checked(target, verb, name, false, raw.normalise, config,
     not abilities.of(target).address_by_id and name or nil)
 end
 
 --- The same for changes, in which kelp.null removes a key; and whether one is in them.
 function preparation.changes(target, name, changes, keep_masked)
+  changes = secret_sources.fill(target, name, changes)
   return checked(target, "update", name, keep_masked, raw.changes, changes)
 end
+
+--- Whether masks of a config that is updated are sent back.
+preparation.keeps_masked = secret_sources.keeps_masked
+
+--- The config as the provider shows it, with secrets of the target's sources in place of masks.
+preparation.unmasked = secret_sources.fill
 
 --- The same, for a config that is only looked at.
 function preparation.normalise(target, verb, name, config)

@@ -6,6 +6,7 @@ local abilities = require "kelp.abilities"
 local settings = require "kelp.settings"
 local providers = require "kelp.providers"
 local selection = require "kelp.selection"
+local secret_sources = require "kelp.secret_sources"
 
 local targets = {}
 
@@ -47,8 +48,10 @@ function targets.make(provider, options)
   if settings.sim and (options == nil or type(options) == "table") then
     options = simulate(provider, options or {})
   end
+  local sources
   if type(options) == "table" then
     options = copy(options)
+    sources = secret_sources.take(provider, options, settings.sim)
     for _, name in ipairs { "timeout", "concurrency", "rate" } do
       if options[name] == nil then options[name] = settings[name] end
     end
@@ -56,6 +59,7 @@ function targets.make(provider, options)
   local target = raw.target(provider.name, options)
   local fields, described = raw.describe(target)
   fields.can = abilities.can(target, described)
+  secret_sources.keep(target, sources)
   return target
 end
 
@@ -70,6 +74,14 @@ local function file_path()
   return base .. "/kelp/targets.lua"
 end
 
+-- A command is run once, in however many places the file names it.
+local outputs = {}
+
+local function output_of(line)
+  outputs[line] = outputs[line] or raw.secret { command = line }
+  return outputs[line]
+end
+
 -- The file is a table; env, file and command are the only functions in it.
 local function read_file(path)
   local text, why = raw.read_private(path)
@@ -80,7 +92,7 @@ local function read_file(path)
   local sources = {
     env = function(name) return raw.secret { env = name } end,
     file = function(name) return raw.secret { file = name } end,
-    command = function(line) return raw.secret { command = line } end,
+    command = output_of,
   }
   -- Every entry is evaluated, so a source is only asked when its target is used.
   local lazy = {}
@@ -89,7 +101,7 @@ local function read_file(path)
       if type(argument) ~= "string" then
         fail("%s: %s needs a string", path, name)
       end
-      return setmetatable({}, { ask = function() return ask(argument) end })
+      return secret_sources.promise(function() return ask(argument) end)
     end
   end
   if text:sub(1, 3) == "\u{feff}" then text = text:sub(4) end -- a byte order mark, as in scripts
@@ -119,7 +131,7 @@ end
 
 -- What a source of the file gives; that it gives nothing is said of the file, in one line.
 local function ask(path, name, key, source)
-  local ok, value = pcall(source.ask)
+  local ok, value = pcall(secret_sources.open, source)
   if ok then return value end
   if raw.is_error(value) and value.kind == "cancelled" then error(value, 0) end
   local why = raw.is_error(value) and value.message or tostring(value)
@@ -132,8 +144,7 @@ local function from_entry(path, name, entry)
   end
   local options = {}
   for key, value in pairs(entry) do
-    local meta = type(value) == "table" and getmetatable(value)
-    options[key] = meta and meta.ask and ask(path, name, key, meta) or value
+    options[key] = secret_sources.is_promise(value) and ask(path, name, key, value) or value
   end
   local provider = providers.by_name[options.provider]
   options.provider = nil

@@ -7,6 +7,7 @@ local pages = require "kelp.pages"
 local kelp = require "kelp"
 local inverse = require "kelp.inverse"
 local place = require "kelp.place"
+local secret_sources = require "kelp.secret_sources"
 
 local undo_steps = {}
 
@@ -82,8 +83,8 @@ local function named_secret(op, key, context)
   end
 end
 
--- The secrets that an update of the whole config has to send again: told on the command line, or
--- named by the run.
+-- The secrets that an update of the whole config has to send again: told on the command line, named
+-- by the run, or by the target.
 local function supply(step, now, op, context)
   local needs = step.needs or {}
   if step.action == "update" then
@@ -94,9 +95,11 @@ local function supply(step, now, op, context)
   step.secrets = {}
   for _, key in ipairs(needs) do
     local value = context.values[key] or named_secret(op, key, context)
+      or secret_sources.value(context.targets[op.place], op.connector, key)
     if not value then
       return { action = "conflict", notes = step.notes,
-        why = ("%s must be sent again and is not known: --set %s=env:NAME"):format(key, key) }
+        why = ("%s must be sent again and is not known: --set %s=env:NAME, or --target NAME "
+          .. "with the option secrets"):format(key, key) }
     end
     step.secrets[key] = value
   end
@@ -180,6 +183,7 @@ end
 --- `guard`, the last operation of a connector that is deleted.
 function undo_steps.of(context)
   local steps, connectors, targets = {}, {}, {}
+  context.targets = targets
   for _, chain in ipairs(chains_of(context.operations)) do
     local target = target_of(chain.place, context.named, targets)
     connectors[chain.place] = connectors[chain.place] or by_name(target)

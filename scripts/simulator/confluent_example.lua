@@ -1,7 +1,34 @@
 -- confluent_example: what of it a simulator starts from when it is given no state, in world.lua's
--- form: five managed connectors of a small shop; none of the secrets is one.
+-- form: five managed connectors of a small shop, and the cluster of README.md's first example; none
+-- of the secrets is one.
+
+-- Twelve S3 sinks, of which two have failed and run again after a restart.
+local function sinks()
+  local connectors = {}
+  for i, topic in ipairs { "clicks", "customers", "invoices", "logins", "orders", "payments",
+                           "prices", "products", "refunds", "searches", "shipments", "stock" } do
+    local failed = i % 6 == 5
+    connectors[topic .. "-to-s3"] = {
+      id = ("lcc-s2m%03d"):format(i), created = 1743465600 + 3600 * i,
+      state = failed and "FAILED" or nil,
+      trace = failed and "org.apache.kafka.connect.errors.ConnectException: Unable to upload to "
+        .. "shop-" .. topic .. ": slow down" or nil,
+      config = {
+        ["connector.class"] = "S3_SINK", name = topic .. "-to-s3", topics = topic,
+        ["kafka.auth.mode"] = "KAFKA_API_KEY", ["kafka.api.key"] = "NOTAREALKEY00001",
+        ["kafka.api.secret"] = "not-a-real-kafka-secret",
+        ["aws.access.key.id"] = "NOTAREALACCESSKEY", ["time.interval"] = "HOURLY",
+        ["aws.secret.access.key"] = "not-a-real-aws-secret", ["flush.size"] = "1000",
+        ["s3.bucket.name"] = "shop-" .. topic, ["s3.region"] = "us-west-2",
+        ["input.data.format"] = "JSON", ["output.data.format"] = "JSON", ["tasks.max"] = "2",
+      },
+    }
+  end
+  return connectors
+end
 
 return {
+  ["env-1x2y3z/lkc-4a5b6c"] = sinks(),
   ["env-sim/lkc-sim"] = {
     ["orders-to-s3"] = {
       id = "lcc-s1m001", created = 1735862400,

@@ -49,7 +49,7 @@ printf '%s' "$CANARY_6" >"$outside/sixth"
 # tests and their fixtures.
 tree=$work/tree
 mkdir -p "$tree"
-cp -r "$root/scripts" "$root/tests" "$tree" || fail "the tree cannot be copied"
+cp -r "$root/scripts" "$root/tests" "$root/README.md" "$tree" || fail "the tree cannot be copied"
 grep -rl 'not-a-real-' "$tree" | xargs sed -i "s/not-a-real-/$CANARY_7/g"
 # As one test has it in Base64; there are no "/" in these.
 encoded() { printf 'NAME:%s' "${1%-}" | base64; }

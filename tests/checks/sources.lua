@@ -363,6 +363,21 @@ local function only_the_scheduler_resumes(files, bad)
   end
 end
 
+-- What stores a text in a journal, and where it may be called.
+local STORES = { "create", "intend", "plan", "end", "value_set", "set_targets", "attempt" }
+
+local function only_journal_text_stores(files, bad)
+  for _, file in ipairs(files) do
+    if file.code and file.path:find "^bindings/" and file.path ~= "bindings/session/journal_text.c" then
+      for _, name in ipairs(STORES) do
+        if (" " .. file.code):find("[^%w_]journal_" .. name .. "[^%w_]") then
+          bad(file.path, "stores by journal_" .. name .. ", without journal_text")
+        end
+      end
+    end
+  end
+end
+
 local function no_unbounded_functions(files, bad)
   for _, file in ipairs(files) do
     for _, name in ipairs { "strcpy", "strcat", "sprintf", "vsprintf", "gets", "atoi", "atol",
@@ -506,6 +521,10 @@ local rules = {
   { "only the scheduler resumes", only_the_scheduler_resumes, {
     ["bindings/connector/a.c"] = "int f(void) { return lua_resume (0); }\n",
     ["runtime/lua/state.c"] = "#define RESUME lua_resume\n" } },
+  { "only journal_text stores in a journal", only_journal_text_stores, {
+    ["bindings/session/a.c"] = "bool f(void) { return journal_end(j, op, &outcome); }\n",
+    ["bindings/b.c"] = "bool (*f)() = journal_value_set;\n",
+    ["bindings/connector/c.c"] = "void f(void) { journal_intend (j, &i, &op); journal_create(o, f); }\n" } },
   { "no unbounded functions", no_unbounded_functions, {
     ["runtime/base/a.c"] = "void f(char *a) { strcpy(a, \"'\"); }\n",
     ["bindings/connector/a.c"] = "int f(char *a) { /* it's */ return sprintf (a, \"\\\"\"); }\n",
@@ -536,6 +555,9 @@ local good = {
   ["runtime/journal/journal.c"] = "#include <sqlite3.h>\n",
   ["runtime/lua/task.c"] = '#include "http/a.h"\n#include <lua.h>\n\nint a = lua_resume();\n',
   ["runtime/lua/json.c"] = "#include <lua-cjson.h>\n\nint a = luaopen_cjson();\n",
+  ["bindings/session/journal_text.c"] = "bool f(void) { return journal_end(j, op, &outcome); }\n",
+  ["bindings/session/d.c"] = 'bool g = journal_text_end(L), h = my_journal_end(); /* journal_end */\n'
+    .. 'const char *n = "journal_intend", *journal_end_name;\n',
   ["bindings/connector/b.c"] = '/* lua_resume, cjson */\nconst char *s = "cjson strcpy( \\" x";\n',
   ["runtime/lua/state.c"] = '#include <lua-cjson.h>\n\nint a = luaopen_cjson;\n',
   ["runtime/simulator/simulator_http.c"] = "#include <microhttpd.h>\n",

@@ -315,6 +315,15 @@ function Field:state_bytes()
   return bytes
 end
 
+--- Every column of every table of the journals: a line for each, TABLE.COLUMN and what is in it.
+function Field:journal_columns()
+  local pipe = assert(io.popen(("find %s -name '*.db' -exec %s {} +"):format(quote(self.state),
+    quote(os.getenv "FIELD_FOLDER" .. "/columns")), "r"))
+  local text = pipe:read "a"
+  self:check(pipe:close(), "the journals cannot be read")
+  return text
+end
+
 --- A secret is in no output so far and in no byte of the state folder. Something was recorded.
 function Field:kept_secret(secret, r, nothing_recorded)
   local bytes = self:state_bytes()

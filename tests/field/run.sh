@@ -25,6 +25,8 @@ export TMPDIR XDG_STATE_HOME
 cc="${CC:-cc} -std=gnu17 -O1 -g -Wall -Wextra -Werror -pthread"
 if ! $cc $(pkg-config --cflags lua5.4) -o "$FIELD_FOLDER/server" "$here/server.c" \
     "$here/../faults/wire.c" $(pkg-config --libs lua5.4) ||
+    ! $cc $(pkg-config --cflags sqlite3) -o "$FIELD_FOLDER/columns" "$here/columns.c" \
+        $(pkg-config --libs sqlite3) ||
     ! $cc -shared -fPIC -o "$FIELD_FOLDER/preload.so" "$here/../faults/preload.c" -ldl ||
     ! $cc -shared -fPIC -o "$FIELD_FOLDER/fast.so" "$here/fast.c"; then
     echo "field: the server and the libraries cannot be built" >&2

@@ -11,14 +11,14 @@ local function run(code, script, option)
   return result
 end
 
-local masked = [[kelp.each(kelp.confluent():list(), function(c) c:update { x = "1" } end)]]
+local masked = [[kelp.each(kelp.confluent():list(), function(c) c:update { x = "****" } end)]]
 
 TestReports = {}
 
 function TestReports:test_failed_items_are_summed_up_and_make_the_code_1()
   local result = run(1, masked)
   lu.assertStrContains(result.err, "each: 0 done, 5 failed:\n")
-  lu.assertStrContains(result.err, "5 × masked: the provider shows only asterisks")
+  lu.assertStrContains(result.err, "5 × masked: these values are masks")
   lu.assertStrContains(result.err, "(clicks-to-snowflake, inventory-cdc, ")
   lu.assertEquals(result.out, "")
 end

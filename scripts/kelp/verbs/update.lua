@@ -29,11 +29,18 @@ local function overlay(w, config, set, removed)
     end
   end
   for key, value in pairs(set) do result[key] = value end
+  if next(masked) then
+    result = preparation.unmasked(w.target, w.name, result)
+    for key in pairs(masked) do
+      if not raw.is_mask(result[key]) then masked[key] = nil end
+    end
+  end
   if next(masked) and not w.keep_masked then
     local keys = sorted_keys(masked)
     refuse(w.target, "masked", "update", w.name,
       ("the provider shows only asterisks for these keys, and an update sends the whole config: "
-        .. "supply them, or say keep_masked = true: %s"):format(table.concat(keys, ", ")),
+        .. "supply them, name where they come from in the target's option secrets, or say "
+        .. "keep_masked = true: %s"):format(table.concat(keys, ", ")),
       { keys = keys })
   end
   return result
@@ -89,14 +96,15 @@ function verb.update(target, connector, changes, options)
   options = preparation.check_options("update", options, known)
   local name, merges = preparation.name_of("update", connector), abilities.of(target).merge
   changes = preparation.unwrapped("update", name, changes)
+  local keep_masked = preparation.keeps_masked(target, options.keep_masked)
   local request, has_null = preparation.changes(target, name, changes,
-    options.keep_masked and not merges)
+    keep_masked and not merges)
   local set, removed = request, NOTHING
   if has_null then set, removed = split(request) end
   check_changes(target, name, request, removed)
   local w, recorded = write.new(target, "update", name, request, options.key)
   if recorded then return recorded end
-  w.keep_masked = options.keep_masked
+  w.keep_masked = keep_masked
   if merges then
     w.pre_image, w.id = preparation.current(target, "update", connector)
     w.config, w.members = set, has_null and nulls_for(removed) or nil

@@ -20,11 +20,17 @@ local function nothing_kept(t, ...)
   local shown = t:kelp({ "runs", "show", "last" })
   local all = t:kelp({ "--output", "json", "runs", "show", "last" })
   local list = t:kelp({ "--output", "json", "runs" })
-  local bytes = t:state_bytes()
+  local bytes, columns = t:state_bytes(), t:journal_columns()
+  for _, column in ipairs { "run.script", "run.id", "entry.key", "entry.target", "entry.state" } do
+    t:check(columns:find(column .. " ", 1, true), "no column %s was searched", column)
+  end
   t:check(#bytes > 1000 and bytes:find("SQLite format", 1, true), "there is no journal to search")
   for _, secret in ipairs { ... } do
     for _, form in ipairs(forms_of(secret)) do
-      t:check(not bytes:find(form, 1, true), "the journal holds %s", form)
+      t:check(not bytes:find(form, 1, true), "the journal's files hold %s", form)
+      for line in columns:gmatch "[^\n]+" do
+        t:check(not line:find(form, 1, true), "%s holds %s", line:match "^%S+", form)
+      end
       for name, text in pairs { ["runs show"] = shown.out, ["runs show in JSON"] = all.out, runs = list.out } do
         t:check(not text:find(form, 1, true), "%s prints %s", name, form)
       end
@@ -82,6 +88,24 @@ error "stop"]]
   t:exited(t:kelp { file }, 1)
   local r = t:kelp { "--resume", "last" }
   t:has("output of the resumed run", r.out, "first-topic\n")
+end
+
+-- A config of it has masks, in the first pass as in a resumed one, which the target's sources fill.
+local function once_comes_back_masked(t)
+  local s = holding(t, ("[\"database.password\"] = %q, topics = 'a'"):format(CANARY))
+  local file = t:file [[
+local target, filled = connect(), connect { secrets = { ["database.password"] = kelp.secret "FIELD_SECRET" } }
+local configs = kelp.once("configs", function() return { orders = target:get "orders".config } end)
+configs.orders.name = nil
+print(configs.orders["database.password"], (try(target.put, target, "new", configs.orders)))
+filled:put("new", configs.orders)
+error "stop"]]
+  local first, again = t:kelp { file }, t:kelp { "--resume", "last" }
+  t:equal("output", first.out, Field.MASK .. "\tmasked\n")
+  t:equal("output of the resumed run", again.out, first.out)
+  t:equal("writes", #s:writes(), 1)
+  t:has("what was sent", s:writes()[1].body or "", CANARY)
+  nothing_kept(t, CANARY)
 end
 
 local function once_of_simulator(open)
@@ -278,11 +302,77 @@ local function undo(t)
   nothing_kept(t, CANARY, "oLd-kaNary-8")
 end
 
+-- One run that tries every way in. What is refused is not stored; what is stored is without it.
+local EVERY_WAY = [[
+local target = connect()
+local s = kelp.secret "FIELD_SECRET"
+local secret = io.open(arg[1]):read "a"
+local long = ("x"):rep(40000) .. secret .. ("y"):rep(40000)
+target:pause "other"
+local class = { ["connector.class"] = "org.example.SinkConnector", topics = "a" }
+local function with_key(key, value) local t = {} for k, v in pairs(class) do t[k] = v end t[key] = value return t end
+local tries = {
+  function() target:pause(secret) end, function() target:delete("x" .. secret) end,
+  function() target:create(secret, class) end, function() target:put(secret, class) end,
+  function() target:resume("other", { key = secret }) end,
+  function() target:resume("other", { key = "a " .. secret }) end,
+  function() kelp.once(secret, function() return 1 end) end,
+  function() kelp.once("a", function() return secret end) end,
+  function() kelp.once("b", function() return { list = { { long } } } end) end,
+  function() kelp.once("c", function() return { [secret] = 1 } end) end,
+  function() kelp.once("d", function() return { ["database.password"] = secret, note = 1 } end) end,
+  function() target:put("one", with_key(secret, "x")) end,
+  function() target:put("two", with_key("note", long)) end,
+  function() target:create("three", with_key("note", s)) end,
+  function() target:put("three", with_key("note", secret .. "!")) end,
+  function() target:update("two", { note = "is " .. secret }) end,
+  function() target:update("orders", { topics = "b" }) end,
+  function() target:restart "orders" end,
+  function() kelp.connect(with { url = os.getenv "KAFKA_CONNECT_URL" .. "/" .. secret }):pause "other" end,
+  function() load("local t = ... t:resume 'other'", "@" .. secret .. ".lua")(target) end,
+  function() error("no: " .. secret, 0) end,
+}
+local done = 0
+for _, one in ipairs(tries) do if pcall(one) then done = done + 1 end end
+print(done .. " done")
+kelp.each({ 1 }, function() error(secret) end, { progress = false }):assert()]]
+
+local function every_way(t)
+  holding(t, "[\"database.password\"] = 'oLder-kaNary-8', topics = 'a'", ([[
+if r.method == "POST" and r.path:find "restart" then
+  return { status = 400, body = json.encode { error_code = 400, message = "no: %s" } }
+end]]):format(CANARY))
+  local clear = t.support.write(t.support.path "clear", CANARY)
+  local r = t:kelp { t:file(EVERY_WAY), clear, CANARY, "--token=unKnown-kaNary9" }
+  t:exited(r, 1)
+  quiet(t, r)
+  t:matches("standard output", r.out, "^[5-9] done")
+  nothing_kept(t, CANARY, "unKnown-kaNary9", "oLder-kaNary-8")
+  local columns = t:journal_columns()
+  t:has("the journal", columns, "<secret FIELD_SECRET>")
+  t:has("the journal", columns, "value.label d\n")
+  local again = t:kelp { "--resume", "last" }
+  t:exited(again, 1)
+  t:has("standard error", again.err, "a secret was among the words")
+end
+
+-- The journal that the user names, too.
+local function journal_name(t)
+  holding(t, "topics = 'a'")
+  local r = t:kelp { "--journal", t.support.folder() .. "/" .. CANARY .. ".db", t:file [[
+local s = kelp.secret "FIELD_SECRET"
+connect():pause "other"]] }
+  t:exited(r, 1)
+  quiet(t, r)
+  t:has("standard error", r.err, "the name of the journal holds a secret")
+end
+
 -- The search itself: it finds what is no secret, as it is stored.
 local function search_finds(t)
   holding(t, "topics = 'a'")
   t:exited(t:lua [[connect():update("orders", { topics = "a-topic-that-is-stored" })]], 0)
   t:has("the journal", t:state_bytes(), "a-topic-that-is-stored")
+  t:matches("the columns", t:journal_columns(), "\nentry.request [^\n]*a%-topic%-that%-is%-stored")
 end
 
 local rows = {
@@ -298,6 +388,7 @@ local rows = {
   { id = "G1f", title = "once: an address with a password",
     run = once(ALL, ([=[["connection.uri"] = "mongodb://shop:%s@db.shop.example/"]=]):format(CANARY)) },
   { id = "G1g", title = "once: what is no secret comes back", run = once_comes_back },
+  { id = "G1l", title = "once: a config comes back with masks", run = once_comes_back_masked },
   { id = "G1h", title = "once: configs of Upstash", run = once_of_simulator "upstash()" },
   { id = "G1i", title = "once: configs of Confluent Cloud", run = once_of_simulator "confluent()" },
   { id = "G1j", title = "once: configs of the simulator's Kafka Connect", run = once_of_simulator "connect()" },
@@ -331,6 +422,8 @@ local rows = {
   { id = "G4k", title = "the text of -e", run = inline },
   { id = "G4l", title = "the answer to a write", run = answer },
   { id = "G4m", title = "undo", run = undo },
+  { id = "G4n", title = "every way at once", run = every_way },
+  { id = "G4o", title = "the journal's own name", run = journal_name },
 }
 
 for i, one in ipairs {
