@@ -70,7 +70,12 @@ local function faults_of(outcome, verb, write_method)
   if verb.writes and not write_method then
     error("no write was seen when nothing went wrong, so that none can be disturbed", 0)
   end
-  return { { fault = kind, method = write_method, times = outcome == "unknown" and 1000 or 1 } }
+  -- A plan asks which keys a plugin defines, by PUT: that is no write, and nothing disturbs it.
+  local validation = verb.name ~= "validate"
+    and { fault = "delay:0", path = "/validate", times = 1000 } or nil
+  local list = { validation }
+  list[#list + 1] = { fault = kind, method = write_method, times = outcome == "unknown" and 1000 or 1 }
+  return list
 end
 
 local function connectors_of(p, verb, outcome, stops)
