@@ -191,6 +191,10 @@ local function try_create(w, previous)
     if previous then
       interrupted(w, previous, result, "it may have been made, and it could not be retried: %s")
     end
+    -- In the words of preparation, so that a plan refuses what the run refuses.
+    if raw.is_error(result) and result.kind == "exists" then
+      result.message = ("a connector '%s' exists already"):format(w.name)
+    end
     error(result, 0)
   end
   if is_ambiguous(result) then audit.note(w.target, w.name) end

@@ -26,7 +26,7 @@ local function check_is_new(w)
   if found then
     preparation.refuse(w.target, "exists", "create", w.name,
       ("a connector '%s' exists already%s"):format(w.name,
-        found.id and (" (id %s)"):format(found.id) or ""), { id = found.id })
+        w.target.can.address_by_id and (" (id %s)"):format(found.id) or ""), { id = found.id })
   end
 end
 
