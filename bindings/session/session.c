@@ -406,15 +406,17 @@ static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], b
     buffer_free(&text);
 }
 
-/* Leaves the run's own state, unless it has been undone. */
-static bool finish(struct journal *j, const struct session *jn, size_t undone, int code,
-                   bool complete)
+/* Leaves the run's own state, unless all of it has been undone. */
+static bool finish(struct journal *j, const struct session *jn, const size_t counts[JOURNAL_STATES],
+                   int code, bool complete)
 {
     if (!jn->taken)
         return journal_finish(j, complete || code == 0 ? JOURNAL_FINISHED
                                  : code == 130         ? JOURNAL_INTERRUPTED
                                                        : JOURNAL_FAILED);
-    if (jn->options->plan || code != 0 || undone == 0)
+    size_t left = counts[JOURNAL_DONE] + counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT]
+                  + counts[JOURNAL_UNDO_INTENT] + counts[JOURNAL_UNDO_CONFLICT];
+    if (jn->options->plan || code != 0 || counts[JOURNAL_UNDONE] == 0 || left > 0)
         return journal_commit(j);
     return journal_finish(j, JOURNAL_REVERTED);
 }
@@ -469,7 +471,7 @@ void session_end(lua_State *L, struct session *jn, struct exit_facts *facts, boo
         facts->unknown_writes = unknown;
     int code = session_exit_code(facts);
     bool complete = is_complete(counts, code, broken_off);
-    if (!finish(j, jn, counts[JOURNAL_UNDONE], code, complete)) {
+    if (!finish(j, jn, counts, code, complete)) {
         give_up(j, facts);
         return;
     }

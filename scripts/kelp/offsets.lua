@@ -300,9 +300,9 @@ local function check_state(what, target, connector, name)
   return status
 end
 
--- The connector with its offsets as they are now, as a JSON text, for the record to undo the write.
--- Where they cannot be read, nothing is recorded of them.
-local function with_offsets(what, target, connector)
+--- The connector with its offsets as they are now, as a JSON text, for the record to undo the write.
+--- Where they cannot be read, nothing is recorded of them.
+function offsets.with_offsets(what, target, connector)
   if not write.wants_pre_image() or settings.plan or not target.can.offsets then
     return connector
   end
@@ -325,7 +325,7 @@ local function change(what, target, connector, list, options)
   local w, recorded = write.new(target, what, name, request, options.key)
   if recorded then return recorded end
   if not w.ambiguous then
-    w.pre_image = with_offsets(what, target, check_state(what, target, connector, name))
+    w.pre_image = offsets.with_offsets(what, target, check_state(what, target, connector, name))
   end
   return write.carry_out(w, target.can.alters_when_stopped and change_stopped or change_later,
     what, list, options)

@@ -145,6 +145,24 @@ function write.is_fresh(w)
   return at ~= nil and raw.now() - at < w.target.visibility_delay
 end
 
+-- The connector as it was, for the record, in which secrets are hidden: with the names of those that
+-- the write leaves as they are, since nobody can compare them later.
+local function recorded_pre_image(w)
+  local config, same = w.pre_image and w.pre_image.config, {}
+  for key, value in pairs(config and w.config or {}) do
+    if type(value) == "string" and value == config[key] and not raw.is_mask(value)
+        and (raw.is_secret_key(key) or value:find "[@=]") then
+      same[#same + 1] = key
+    end
+  end
+  if #same == 0 then return w.pre_image end
+  table.sort(same)
+  local copy = {}
+  for key, value in pairs(w.pre_image) do copy[key] = value end
+  copy.same_keys = table.concat(same, "\n")
+  return setmetatable(copy, raw.connector_metatable)
+end
+
 --- Calls send(w, …) between the record of the intent and that of the outcome.
 function write.carry_out(w, send, ...)
   count "sent"
@@ -153,7 +171,8 @@ function write.carry_out(w, send, ...)
     sent_at[connector_key(w)] = raw.now()
   end })
   if not w.key then return send(w, ...) end
-  w.op = raw.journal_intend(w.key, w.target, w.verb, w.name, w.request, w.pre_image)
+  w.op = raw.journal_intend(w.key, w.target, w.verb, w.name, w.request,
+    recorded_pre_image(w))
   local ok, result = pcall(send, w, ...)
   if ok then
     raw.journal_end(w.op, "done", result, nil, w.request, w.key)

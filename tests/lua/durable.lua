@@ -475,7 +475,6 @@ function TestUndo:test_a_run_is_taken_back()
     cloud:pause("inventory-cdc")
     old:update("catalog-mongo-source", { database = "stock" })
     old:pause("catalog-mongo-source")
-    old:restart("catalog-mongo-source")
   ]], 0)
   lu.assertNotEquals(support.state_of(b.sim), before)
   b:effects()
@@ -518,7 +517,7 @@ function TestUndo:test_what_somebody_else_changed_is_left_alone()
   local result = ends(b:kelp("undo", "last"), 1)
   lu.assertStrContains(result.err, "its config was changed since: tasks.max")
   lu.assertEquals(b:effects(), { "resume inventory-cdc" })
-  lu.assertStrContains(result.out, "1 undone, 2 not undone, 0 failed")
+  lu.assertStrContains(result.out, "1 undone, 0 not undone, 2 conflict")
 end
 
 function TestUndo:test_only_our_own_is_deleted()
@@ -541,7 +540,7 @@ function TestUndo:test_a_deleted_one_is_made_anew_with_its_secrets_supplied()
   lu.assertEquals(b:effects(), {})
   b.env.PASSWORD = "not-a-real-password"
   result = ends(b:kelp("undo", "last", "--set", "connection.password=env:PASSWORD"), 0)
-  lu.assertStrContains(result.err, "made anew: another id, and it starts without its old offsets")
+  lu.assertStrContains(result.err, "made anew: another id")
   lu.assertEquals(b:effects(), { "create search-index", "pause search-index" })
 end
 
