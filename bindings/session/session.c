@@ -385,7 +385,8 @@ static bool is_complete(const size_t counts[JOURNAL_STATES], int code, bool brok
            && counts[JOURNAL_REFUSED] + counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT] == 0;
 }
 
-static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], bool complete)
+static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], bool complete,
+                       bool resumed)
 {
     struct buffer text;
     const char *id = journal_run(j)->id;
@@ -400,6 +401,11 @@ static void report_run(struct journal *j, const size_t counts[JOURNAL_STATES], b
     if (complete)
         log_line(LOG_INFO, "run %s: %s; to undo it: kelp undo %s", id,
                  buffer_text(&text), id);
+    else if (resumed && counts[JOURNAL_REFUSED] == 0
+             && counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT] > 0)
+        log_line(LOG_NOTICE, "run %s: %s; what it cannot find out, you may: kelp runs resolve %s "
+                 "[OP] done|refused (kelp runs show %s tells the numbers)", id, buffer_text(&text),
+                 id, id);
     else
         log_line(LOG_NOTICE, "run %s: %s; to resume it: kelp --resume %s", id, buffer_text(&text),
                  id);
@@ -478,7 +484,7 @@ void session_end(lua_State *L, struct session *jn, struct exit_facts *facts, boo
     if (!jn->taken) {
         if (unknown > 0)
             report_unknown(j);
-        report_run(j, counts, complete);
+        report_run(j, counts, complete, jn->resumed);
     }
     close_journal(j, facts);
 }

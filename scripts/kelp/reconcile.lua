@@ -316,7 +316,12 @@ end
 function reconcile.event(w, step, at_most_once)
   local unknown = "whether it was restarted is not known: %s"
   local previous = w.ambiguous and earlier(w) or nil
-  if previous and at_most_once then give_up(previous, "unknown_outcome", unknown) end
+  -- No look can tell, and it must not be sent again: only a person can find out.
+  if previous and at_most_once then
+    local run = raw.journal_id()
+    give_up(previous, "unknown_outcome", unknown .. (". Resuming cannot tell more: look yourself, and "
+      .. "say what you found: kelp runs resolve %s %d done|refused"):format(run or "RUN", w.op))
+  end
   return repeat_request(w, step, unknown, previous, at_most_once)
 end
 
