@@ -96,6 +96,13 @@ local function tell(steps, verbose)
     elseif verbose and step.action ~= "nothing" and step.action ~= "conflict" then
       plan.add { target = step.target.label, verb = "undo", action = step.action,
         connector = op.connector, changes = changes_of(step), notes = step.notes, key = op.key }
+      -- Made stopped, told where to begin, and started.
+      local in_steps = step.action == "create" and step.offsets
+        and not step.target.can.initial_offsets
+      for _, action in ipairs(in_steps and { "alter_offsets", "resume" } or {}) do
+        plan.add { target = step.target.label, verb = "undo", action = action,
+          connector = op.connector, key = op.key }
+      end
     end
     for _, note in ipairs(step.action ~= "conflict" and not verbose and step.notes or {}) do
       raw.log("notice", ("%s: %s"):format(op.key, note))
