@@ -363,7 +363,7 @@ static bool add_tasks(lua_State *L, int record, struct buffer *out)
 static bool add_record(lua_State *L, int index, enum keep keep, int request, struct buffer *out)
 {
     static const char *const fields[] = {"name", "id", "class", "type", "state", "error",
-                                         "created"};
+                                         "created", "offsets", "same_keys"};
     luaL_checkstack(L, 12, NULL);
     lua_pushvalue(L, index);
     int record = lua_gettop(L);

@@ -462,6 +462,11 @@ static void report_run(struct journal *j, const struct session *jn,
     if (complete)
         log_line(LOG_INFO, "run %s: %s; to undo it: kelp undo %s", id,
                  buffer_text(&text), id);
+    else if (jn->resumed && counts[JOURNAL_REFUSED] == 0
+             && counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT] > 0)
+        log_line(LOG_NOTICE, "run %s: %s; what it cannot find out, you may: kelp runs resolve %s "
+                 "[OP] done|refused (kelp runs show %s tells the numbers)", id, buffer_text(&text),
+                 id, id);
     else if (is_worth_resuming(jn, counts, code))
         log_line(LOG_NOTICE, "run %s: %s; to resume it: kelp --resume %s", id, buffer_text(&text),
                  id);
@@ -472,15 +477,17 @@ static void report_run(struct journal *j, const struct session *jn,
     buffer_free(&text);
 }
 
-/* Leaves the run's own state, unless it has been undone. */
-static bool finish(struct journal *j, const struct session *jn, size_t undone, int code,
-                   bool complete)
+/* Leaves the run's own state, unless all of it has been undone. */
+static bool finish(struct journal *j, const struct session *jn, const size_t counts[JOURNAL_STATES],
+                   int code, bool complete)
 {
     if (!jn->taken)
         return journal_finish(j, complete || code == 0 ? JOURNAL_FINISHED
                                  : code == 130         ? JOURNAL_INTERRUPTED
                                                        : JOURNAL_FAILED);
-    if (jn->options->plan || code != 0 || undone == 0)
+    size_t left = counts[JOURNAL_DONE] + counts[JOURNAL_UNKNOWN] + counts[JOURNAL_INTENT]
+                  + counts[JOURNAL_UNDO_INTENT] + counts[JOURNAL_UNDO_CONFLICT];
+    if (jn->options->plan || code != 0 || counts[JOURNAL_UNDONE] == 0 || left > 0)
         return journal_commit(j);
     return journal_finish(j, JOURNAL_REVERTED);
 }
@@ -535,7 +542,7 @@ void session_end(lua_State *L, struct session *jn, struct exit_facts *facts, boo
         facts->unknown_writes = unknown;
     int code = session_exit_code(facts);
     bool complete = is_complete(counts, code, broken_off);
-    if (!finish(j, jn, counts[JOURNAL_UNDONE], code, complete)) {
+    if (!finish(j, jn, counts, code, complete)) {
         give_up(j, facts);
         return;
     }

@@ -14,6 +14,11 @@ local show_parser = parser:command("show", "Shows what a run has done.")
 show_parser:argument("run", RUN)
 show_parser:option("--state", "Only operations in this state."):choices { "planned", "intent",
   "done", "refused", "unknown", "undo_intent", "undone", "undo_conflict" }
+local resolve_parser = parser:command("resolve", "Records what you found out about writes whose "
+  .. "outcome is unknown. `kelp runs show RUN` tells their numbers.")
+resolve_parser:argument("run", RUN)
+resolve_parser:argument("answer", "[OP] done|refused: the number of one write (default: all that are "
+  .. "unknown), and whether it was carried out."):args "1-2"
 local prune_parser = parser:command("prune", "Removes runs.")
 prune_parser:argument("runs", RUN):args "*"
 prune_parser:mutex(
@@ -247,7 +252,8 @@ local function print_run(run)
   add("started", time_text(run.started) .. " UTC")
   add("ended", run.ended and time_text(run.ended) .. " UTC")
   add("state", state_of(run) .. (run.passes > 1 and (", %d passes"):format(run.passes) or ""))
-  add("writes", ("%d done, %d failed, %d unknown%s"):format(done, failed, unknown,
+  add("writes", ("%d done, %d failed%s%s"):format(done, failed,
+    unknown > 0 and (", %d unknown"):format(unknown) or "",
     run.counts.undone > 0 and (", %d undone"):format(run.counts.undone) or ""))
 end
 
@@ -272,6 +278,49 @@ local function show(options)
     head(run)
     print_operation(op)
   end))
+  return 0
+end
+
+-- ---- what a person found out ----
+
+-- The numbers of the run's writes whose outcome is unknown; `only`: just that one.
+local function unknown_of(path, only)
+  local numbers = {}
+  read(path, nil, function(op)
+    local is_unknown = op.state == "unknown" or op.state == "intent"
+    if only == op.op and not is_unknown then
+      fail(("operation %d is %s, not unknown; nothing was recorded"):format(op.op, op.state))
+    end
+    if is_unknown and (only or op.op) == op.op then numbers[#numbers + 1] = op.op end
+  end)
+  if #numbers > 0 then return numbers end
+  fail(only and ("the run has no operation %d; `kelp runs show` lists them"):format(only)
+    or "no outcome of the run is unknown")
+end
+
+local function resolve(options)
+  local answer, only = options.answer[#options.answer], nil
+  if answer ~= "done" and answer ~= "refused" then
+    return usage(("say done or refused, not '%s'"):format(answer), resolve_parser)
+  end
+  if #options.answer == 2 then
+    only = options.answer[1]:find "^%d+$" and math.tointeger(tonumber(options.answer[1]))
+    if not only then
+      return usage(("'%s' is no operation's number"):format(options.answer[1]), resolve_parser)
+    end
+  end
+  local run = find(options.run)
+  local numbers = unknown_of(run.path, only)
+  raw.journal_take(run.path)
+  for _, op in ipairs(numbers) do
+    raw.journal_end(op, answer, nil, "resolved by a person: " .. answer)
+  end
+  if json_output then
+    print(kelp.json.encode { run = run.id, resolved = #numbers, answer = answer })
+  else
+    print(("%d write%s recorded as %s; to resume the run: kelp --resume %s"):format(#numbers,
+      #numbers == 1 and "" or "s", answer, run.id))
+  end
   return 0
 end
 
@@ -378,6 +427,7 @@ local function main(...)
   local ok, options = parser:pparse { ... }
   if not ok then return usage(options) end
   if options.action == "show" then return show(options) end
+  if options.action == "resolve" then return resolve(options) end
   if options.action == "prune" then return prune(options) end
   return list()
 end

@@ -5,6 +5,7 @@ local raw = require "kelp.raw"
 local settings = require "kelp.settings"
 local report = require "kelp.report"
 local progress = require "kelp.progress"
+local write = require "kelp.write"
 
 local bulk = {}
 
@@ -150,10 +151,14 @@ local function run(name, items, fn, options, keep)
       end
       if item == nil then return end
       in_flight = in_flight + 1
+      local writes = write.count_anew()
       local ok, value = pcall(fn, item, n)
       in_flight = in_flight - 1
       if ok then
         result.done = result.done + 1
+        if writes.unchanged > 0 and writes.sent == 0 then
+          result.unchanged = result.unchanged + 1
+        end
         if keep then keep(n, value) end
       elseif is_cancelled(value) and not result.stopped then
         error(value, 0)

@@ -285,14 +285,39 @@ local function change_options(what, options)
   return result
 end
 
--- The connector; a conflict when its offsets cannot be changed as it is.
-local function check_state(what, target, name)
-  local status = preparation.exchange(target, "status", name, name)
-  if abilities.of(target).alters_when_stopped and status.state ~= "stopped" then
-    preparation.refuse(target, "conflict", what, name,
-      ("its offsets can only be changed while it is stopped, and it is %s"):format(status.state))
+-- The connector; a conflict when its offsets cannot be changed as it is. A record that the script
+-- passed may be old: it is read again unless it says that they can.
+local function check_state(what, target, connector, name)
+  local needs_stopped = abilities.of(target).alters_when_stopped
+  if preparation.is_known(target, what, connector)
+      and not (needs_stopped and connector.state ~= "stopped") then
+    return connector
+  end
+  local status = preparation.read(target, "status", name, nil, { verb = what })
+  if needs_stopped and status.state ~= "stopped" then
+    preparation.refuse(target, "conflict", what, name, ("its offsets can only be changed while it "
+      .. "is stopped, and it is %s: stop it first"):format(status.state))
   end
   return status
+end
+
+--- The connector with its offsets as they are now, as a JSON text, for the record to undo the write.
+--- Where they cannot be read, nothing is recorded of them.
+function offsets.with_offsets(what, target, connector)
+  if not write.wants_pre_image() or settings.plan or not abilities.of(target).offsets then
+    return connector
+  end
+  local ok, response = pcall(raw.exchange, target, "offsets", connector.name, nil, { verb = what })
+  if not ok then
+    if not raw.is_error(response) or response.kind == "cancelled" then error(response, 0) end
+    raw.log("info", ("%s %s on %s: its offsets as they are cannot be read, so that undo will not "
+      .. "know them: %s"):format(what, connector.name, target.label, response.message))
+    return connector
+  end
+  local copy = {}
+  for key, value in pairs(connector) do copy[key] = value end
+  copy.offsets = raw.json.encode(raw.json.array(response.offsets or {}))
+  return setmetatable(copy, raw.connector_metatable)
 end
 
 local function change(what, target, connector, list, options)
@@ -300,8 +325,11 @@ local function change(what, target, connector, list, options)
   local request = list and { offsets = raw.json.encode(raw.json.array(list)) } or nil
   local w, recorded = write.new(target, what, name, request, options.key)
   if recorded then return recorded end
-  if settings.plan then w.pre_image = check_state(what, target, name) end
-  return write.carry_out(w, abilities.of(target).alters_when_stopped and change_stopped or change_later,
+  if not w.ambiguous then
+    w.pre_image = offsets.with_offsets(what, target, check_state(what, target, connector, name))
+  end
+  return write.carry_out(w, abilities.of(target).alters_when_stopped and change_stopped
+    or change_later,
     what, list, options)
 end
 

@@ -264,20 +264,29 @@ end
 
 -- ---- the connector as it is ----
 
+local needs_config <const> = { update = true, put = true, delete = true }
+
 -- What a plan needs to show, or the record to undo the write: the config of what is updated, the
 -- state of what is paused, both of what is deleted.
 local function read_current(target, verb, name)
-  local options, config = { verb = verb }, verb == "update" or verb == "delete"
+  local options, config = { verb = verb }, needs_config[verb]
   local c = (config or settings.plan) and read(target, "get", name, nil, options) or nil
-  if c and verb == "update" then return c end
+  if c and verb ~= "delete" and config then return c end
   local ok, status = pcall(read, target, "status", name, nil, options)
   if not ok then
     if not preparation.is_unassigned(target, status) then error(status, 0) end
-    return c
+    -- One that no worker has yet, or none at all.
+    return c or read(target, "get", name, nil, options)
   end
   if not c then return status end
   c.state = status.state
   return c
+end
+
+--- True for a connector of this target that holds what the verb must know of it.
+function preparation.is_known(target, verb, connector)
+  return not settings.plan and type(connector) == "table" and connector.target == target
+    and connector.state ~= nil and (connector.config ~= nil or not needs_config[verb])
 end
 
 --- The connector as it is, as far as it is known or worth a request, and its address. The record
@@ -293,11 +302,39 @@ function preparation.current(target, verb, connector)
     return plan and read(target, "get", connector.id, nil, { verb = verb }) or connector,
       connector.id
   end
-  if not write.wants_pre_image() then return nil, name end
-  local config = verb == "update" or verb == "delete"
-  local known = type(connector) == "table" and connector.target == target and not plan
-  if known and connector.state and (connector.config or not config) then return connector, name end
+  if verb == "delete" and not write.wants_pre_image() then return nil, name end
+  if preparation.is_known(target, verb, connector) then return connector, name end
   return read_current(target, verb, name), name
+end
+
+--- True when the write would change nothing: is_same(connector) says so of the connector as it is
+--- in w.pre_image. A record that the script passed may be old: it is only believed when it says
+--- that there is something to change, and read again when it does not. What this process has just
+--- sent may not be visible yet, and what an earlier run may have sent is for reconciliation.
+function preparation.is_unchanged(w, connector, is_same)
+  if w.ambiguous or not w.pre_image or not is_same(w.pre_image) or write.is_fresh(w) then
+    return false
+  end
+  if w.pre_image == connector then
+    w.pre_image = abilities.of(w.target).address_by_id
+      and preparation.exchange(w.target, "get", w.id, w.name)
+      or read_current(w.target, w.verb, w.name)
+  end
+  return w.pre_image ~= nil and is_same(w.pre_image)
+end
+
+--- True when a config has all of `set`, and none of the keys of `removed` (a set). A value given
+--- as a kelp.secret counts as a change: which one is there cannot be seen.
+function preparation.has_all(config, set, removed)
+  for key, value in pairs(set) do
+    local there = config[key]
+    local is_kept = raw.is_mask(value) and raw.is_mask(there)
+    if type(value) ~= "string" or value ~= there and not is_kept then return false end
+  end
+  for key in pairs(removed) do
+    if config[key] ~= nil then return false end
+  end
+  return true
 end
 
 return preparation

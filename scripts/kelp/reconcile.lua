@@ -192,6 +192,10 @@ local function try_create(w, previous)
     if previous then
       interrupted(w, previous, result, "it may have been made, and it could not be retried: %s")
     end
+    -- In the words of preparation, so that a plan refuses what the run refuses.
+    if raw.is_error(result) and result.kind == "exists" then
+      result.message = ("a connector '%s' exists already"):format(w.name)
+    end
     error(result, 0)
   end
   if is_ambiguous(result) then audit.note(w.target, w.name) end
@@ -313,7 +317,12 @@ end
 function reconcile.event(w, step, at_most_once)
   local unknown = "whether it was restarted is not known: %s"
   local previous = w.ambiguous and earlier(w) or nil
-  if previous and at_most_once then give_up(previous, "unknown_outcome", unknown) end
+  -- No look can tell, and it must not be sent again: only a person can find out.
+  if previous and at_most_once then
+    local run = raw.journal_id()
+    give_up(previous, "unknown_outcome", unknown .. (". Resuming cannot tell more: look yourself, and "
+      .. "say what you found: kelp runs resolve %s %d done|refused"):format(run or "RUN", w.op))
+  end
   return repeat_request(w, step, unknown, previous, at_most_once)
 end
 

@@ -12,10 +12,11 @@ local SHOWN, NAMES = 10, 5 -- groups of errors, and names in one, that a text li
 -- The jobs with failed items, in their order, and those that have not come to their end.
 local failed_jobs, open_jobs = {}, {}
 
---- The counts of a job that begins: done, failed, unknown, skipped: numbers; errors: array of
---- { item, error, kind }; stopped: the error that ended it early, or nil. `name`: "each" or "map".
+--- The counts of a job that begins: done, unchanged (of those, the ones whose writes had nothing to
+--- change), failed, unknown, skipped: numbers; errors: array of { item, error, kind }; stopped: the
+--- error that ended it early, or nil. `name`: "each" or "map".
 function report.new(name)
-  local counts = { done = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }
+  local counts = { done = 0, unchanged = 0, failed = 0, unknown = 0, skipped = 0, errors = {} }
   local job = { name = name, counts = counts }
   open_jobs[#open_jobs + 1] = job
   return counts, job
@@ -102,6 +103,9 @@ end
 -- "212 done, 3 failed:", then a line for each reason.
 local function text_of_counts(counts)
   local parts = { ("%d done"):format(counts.done) }
+  if counts.unchanged > 0 then
+    parts[1] = ("%s (%d unchanged)"):format(parts[1], counts.unchanged)
+  end
   if counts.failed > 0 then parts[#parts + 1] = ("%d failed"):format(counts.failed) end
   if counts.unknown > 0 then parts[#parts + 1] = ("%d unknown"):format(counts.unknown) end
   if counts.skipped > 0 then parts[#parts + 1] = ("%d not started"):format(counts.skipped) end

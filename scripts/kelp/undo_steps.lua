@@ -83,27 +83,76 @@ local function named_secret(op, key, context)
   end
 end
 
--- The secrets that an update of the whole config has to send again: told on the command line, named
--- by the run, or by the target.
-local function supply(step, now, op, context)
-  local needs = step.needs or {}
-  if step.action == "update" then
-    for key, value in pairs(now.config) do
-      if raw.is_mask(value) and step.changes[key] == nil then needs[#needs + 1] = key end
+-- The value of a secret that has to be sent, or nil: told on the command line, or else, unless the
+-- value from before the run is meant (`is_old`), named by the run itself or by the target.
+local function secret_for(op, key, context, is_old)
+  local told = context.values[key]
+  if told then
+    context.used[key] = true
+    return told
+  end
+  if is_old then return nil end
+  return named_secret(op, key, context)
+    or secret_sources.value(context.targets[op.place], op.connector, key)
+end
+
+local NEEDED <const> = "it must be sent again and is not known (--set %s=env:NAME, secrets of "
+  .. "the target%s)"
+
+-- Old values of secrets that are told do away with what would be lost.
+local function restore_secrets(step, op, context)
+  local rest = {}
+  for _, one in ipairs(step.lost or {}) do
+    local value = one.is_secret and secret_for(op, one.key, context, true)
+    if value then step.secrets[one.key] = value else rest[#rest + 1] = one end
+  end
+  step.lost = rest
+  if step.action == "nothing" and step.changes and next(step.secrets) then
+    step.action, step.why = "update", nil
+  end
+end
+
+-- The keys of masked values that an update of the whole config has to send again.
+local function masked_keys(step, now)
+  local keys = {}
+  for key, value in pairs(now.config) do
+    if raw.is_mask(value) and step.changes[key] == nil and not step.secrets[key] then
+      keys[#keys + 1] = key
     end
   end
+  table.sort(keys)
+  return keys
+end
+
+-- The secrets of a step, by key: old ones that it restores, and those that must be sent again. All
+-- that are missing are named; without them nothing of the step can be done.
+local function supply(step, now, can, op, context)
   step.secrets = {}
-  for _, key in ipairs(needs) do
-    local value = context.values[key] or named_secret(op, key, context)
-      or secret_sources.value(context.targets[op.place], op.connector, key)
-    if not value then
-      return { action = "conflict", notes = step.notes,
-        why = ("%s must be sent again and is not known: --set %s=env:NAME, or --target NAME "
-          .. "with the option secrets"):format(key, key) }
-    end
-    step.secrets[key] = value
+  restore_secrets(step, op, context)
+  local needs, is_update = step.needs or {}, step.action == "update"
+  if is_update and not can.merge and can.masks and not context.keep_masked then
+    needs = masked_keys(step, now)
   end
-  return step
+  local missing = {}
+  for _, key in ipairs(needs) do
+    local value = secret_for(op, key, context)
+    if value then step.secrets[key] = value
+    else missing[#missing + 1] = { key = key,
+      why = NEEDED:format(key, is_update and ", or --keep-masked" or "") } end
+  end
+  if #missing == 0 then return step end
+  local is_missing = {}
+  for _, one in ipairs(missing) do is_missing[one.key] = true end
+  for _, one in ipairs(step.lost) do
+    if not is_missing[one.key] then missing[#missing + 1] = one end
+  end
+  return { action = "nothing", why = "a secret is missing", lost = missing, blocks = true }
+end
+
+--- What undoes the operation, given the connector as it is `now` (nil: absent): see inverse.of;
+--- with `secrets` by key. A secret that is missing is in `lost`.
+function undo_steps.inverse(op, now, can, context)
+  return supply(inverse.of(op, now, can), now, can, op, context)
 end
 
 -- The operations of each connector together, latest first.
@@ -122,9 +171,20 @@ local function chains_of(list)
   return chains
 end
 
+local function is_unknown(op)
+  return op.state == "intent" or op.state == "unknown"
+end
+
 -- A connector that the run made is deleted as it is, whatever else was done to it.
 local function steps_of_made(chain, now)
   local steps, first = {}, chain.ops[#chain.ops]
+  if is_unknown(first) then
+    for i, op in ipairs(chain.ops) do
+      steps[i] = inverse.unknown(first)
+      steps[i].op = op
+    end
+    return steps
+  end
   local last
   for _, op in ipairs(chain.ops) do
     if op.verb ~= "restart" and not last then last = op end
@@ -154,14 +214,13 @@ local function steps_of_chain(chain, now, can, context)
   for i, op in ipairs(chain.ops) do
     local step
     if blocked then
-      step = { action = "conflict", why = "a later change of it is not undone" }
+      local why = "a later change of it is not undone"
+      step = { action = "nothing", why = why, lost = { { why = why } }, blocks = true }
     else
-      step = inverse.of(op, now, can)
-      local whole = step.action == "update" and not can.merge and can.masks
-      if whole or step.action == "create" then step = supply(step, now, op, context) end
+      step = undo_steps.inverse(op, now, can, context)
     end
     step.op = op
-    blocked = step.action == "conflict"
+    blocked = step.action == "conflict" or step.blocks
     if not blocked then now = inverse.after(op, step, now) end
     steps[i] = step
   end
@@ -178,8 +237,9 @@ end
 
 --- The steps that undo the operations, in the order in which they are carried out; each place is
 --- looked at once. `context`: operations; named, the targets that the user named; values, secrets by
---- key; own, whether the journal is of this user's own runs. A step is what inverse.of returns, with
---- its `op` and `target`; `secrets` by key; `goes_with`, the step that deletes its connector; or
+--- key; used, set of those keys that were needed; keep_masked, masks may be sent back; own, whether
+--- the journal is of this user's own runs. A step is what undo_steps.inverse returns, with
+--- its `op` and `target`; `goes_with`, the step that deletes its connector; or
 --- `guard`, the last operation of a connector that is deleted.
 function undo_steps.of(context)
   local steps, connectors, targets = {}, {}, {}

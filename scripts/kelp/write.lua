@@ -25,6 +25,12 @@ local plan = settings.plan and require "kelp.plan" or nil
 
 local write = {}
 
+-- When this process last sent something about a connector, by place and name: raw.now().
+local sent_at = {}
+
+-- By task: what became of its writes, { sent, unchanged }, for the report of a bulk job.
+local counts = setmetatable({}, { __mode = "k" })
+
 -- While the inverse of a recorded write is sent: { op, ambiguous }.
 local undoing
 
@@ -108,11 +114,65 @@ local function state_of(w, failure)
     and "refused" or "unknown"
 end
 
+local function connector_key(w)
+  return raw.place(w.target) .. "\n" .. w.name
+end
+
+local function count(what)
+  local task = raw.current()
+  local of = task and counts[task]
+  if of then of[what] = of[what] + 1 end
+end
+
+--- Counts the writes of the task that runs from now on: { sent, unchanged }.
+function write.count_anew()
+  local of = { sent = 0, unchanged = 0 }
+  counts[raw.current()] = of
+  return of
+end
+
+--- In place of carry_out for a write that would change nothing: `result` is what the verb returns.
+function write.leave(w, result)
+  count "unchanged"
+  raw.log("info", ("%s %s on %s: nothing to change"):format(w.verb, w.name, w.target.label))
+  return result
+end
+
+--- True when this process has sent something about the connector so shortly before that a read
+--- may not show it yet.
+function write.is_fresh(w)
+  local at = sent_at[connector_key(w)]
+  return at ~= nil and raw.now() - at < w.target.visibility_delay
+end
+
+-- The connector as it was, for the record, in which secrets are hidden: with the names of those that
+-- the write leaves as they are, since nobody can compare them later.
+local function recorded_pre_image(w)
+  local config, same = w.pre_image and w.pre_image.config, {}
+  for key, value in pairs(config and w.config or {}) do
+    if type(value) == "string" and value == config[key] and not raw.is_mask(value)
+        and (raw.is_secret_key(key) or value:find "[@=]") then
+      same[#same + 1] = key
+    end
+  end
+  if #same == 0 then return w.pre_image end
+  table.sort(same)
+  local copy = {}
+  for key, value in pairs(w.pre_image) do copy[key] = value end
+  copy.same_keys = table.concat(same, "\n")
+  return setmetatable(copy, raw.connector_metatable)
+end
+
 --- Calls send(w, …) between the record of the intent and that of the outcome.
 function write.carry_out(w, send, ...)
+  count "sent"
   if plan and not undoing then return plan.note(w) end
+  local _ <close> = setmetatable({}, { __close = function()
+    sent_at[connector_key(w)] = raw.now()
+  end })
   if not w.key then return send(w, ...) end
-  w.op = raw.journal_intend(w.key, w.target, w.verb, w.name, w.request, w.pre_image)
+  w.op = raw.journal_intend(w.key, w.target, w.verb, w.name, w.request,
+    recorded_pre_image(w))
   local ok, result = pcall(send, w, ...)
   if ok then
     raw.journal_end(w.op, "done", result, nil, w.request, w.key)

@@ -261,7 +261,7 @@ end
 
 function TestConfluent:test_put_replaces_the_whole_config()
   local made = self.sim:requests_of(self.target.put, self.target, "orders-to-s3", sink())
-  lu.assertEquals(made, { ["PUT /connectors/{name}/config"] = 1 })
+  lu.assertEquals(made, { ["GET /connectors/{name}"] = 1, ["PUT /connectors/{name}/config"] = 1 })
   lu.assertEquals(stored(self.sim, "orders-to-s3").config, sink { name = "orders-to-s3",
     ["tasks.max"] = "1" })
 end
@@ -318,7 +318,8 @@ end
 
 function TestConfluent:test_restart()
   local made, done = self.sim:requests_of(self.target.restart, self.target, "orders-to-s3")
-  lu.assertEquals(made, { ["POST /connectors/{name}/restart"] = 1 })
+  lu.assertEquals(made, { ["GET /connectors/{name}/status"] = 1,
+    ["POST /connectors/{name}/restart"] = 1 })
   lu.assertTrue(done)
 end
 

@@ -118,10 +118,12 @@ end
 function TestConnect:test_an_absent_connector_is_not_found()
   for verb, message in pairs {
     get = "Connector nothing not found", delete = "Connector nothing not found",
-    pause = "Unknown connector nothing", resume = "Unknown connector nothing",
-    stop = "Unknown connector nothing", restart = "Unknown connector: nothing",
+    pause = "Connector nothing not found",
+    resume = "Connector nothing not found",
+    stop = "Connector nothing not found",
+    restart = "Connector nothing not found",
     tasks = "Connector nothing not found", offsets = "Connector nothing not found",
-    reset_offsets = "Connector nothing not found",
+    reset_offsets = "No status found for connector nothing",
   } do
     local problem = support.raises("not_found", self.target[verb], self.target, "nothing")
     lu.assertEquals(problem.message, message)
@@ -228,12 +230,13 @@ end
 function TestConnect:test_update_is_one_patch()
   local made, c = self.sim:requests_of(self.target.update, self.target, "audit-file-sink",
     { ["tasks.max"] = 2, file = kelp.null })
-  lu.assertEquals(made, { ["PATCH /connectors/{name}/config"] = 1 })
+  lu.assertEquals(made, { ["GET /connectors/{name}"] = 1, ["PATCH /connectors/{name}/config"] = 1 })
   lu.assertEquals(c.config["tasks.max"], "2")
   lu.assertNil(c.config.file)
   lu.assertEquals(self:verbs "audit-file-sink", "update")
   local server = support.scripted { reply(200, info "a") }
-  server:connect_target():update("a", { x = 1, y = kelp.null })
+  local target = server:connect_target()
+  target:update(support.at_hand(target, "a"), { x = 1, y = kelp.null })
   lu.assertEquals(server:asked()[1].body, '{"name":"a","x":"1","y":null}')
 end
 
@@ -246,7 +249,7 @@ function TestConnect:test_an_older_worker_is_found_out_once()
     }
     local target = server:connect_target()
     lu.assertTrue(require("kelp.abilities").of(target).merge)
-    target:update("a", { x = 5, y = kelp.null })
+    target:update(support.at_hand(target, "a"), { x = 5, y = kelp.null })
     lu.assertFalse(require("kelp.abilities").of(target).merge)
     target:update("a", { x = 6 })
     lu.assertEquals(lines(server), { "PATCH /connectors/a/config", "GET /connectors/a",
@@ -258,13 +261,13 @@ function TestConnect:test_an_older_worker_is_found_out_once()
   local server = support.scripted { refusal(404, "Connector a not found"),
                                     refusal(404, "Connector a not found") }
   local target = server:connect_target()
-  support.raises("not_found", target.update, target, "a", { x = 5 })
+  support.raises("not_found", target.update, target, support.at_hand(target, "a"), { x = 5 })
   lu.assertTrue(require("kelp.abilities").of(target).merge)
 end
 
 function TestConnect:test_put_makes_and_replaces()
   local made, c = self.sim:requests_of(self.target.put, self.target, "new", sink())
-  lu.assertEquals(made, { ["PUT /connectors/{name}/config"] = 1 })
+  lu.assertEquals(made, { ["GET /connectors/{name}"] = 1, ["PUT /connectors/{name}/config"] = 1 })
   lu.assertEquals(c.name, "new")
   self.target:put("audit-file-sink", sink())
   lu.assertEquals(self:stored("audit-file-sink").config, sink { name = "audit-file-sink" })
@@ -279,11 +282,12 @@ function TestConnect:test_restarts()
       tasks = { { id = 0, state = "RESTARTING", worker_id = "w" } }, type = "sink" }), reply(204),
   }
   local target = server:connect_target()
-  lu.assertTrue(target:restart "a")
-  local c = target:restart("a", { tasks = "all" })
+  local a = support.at_hand(target, "a")
+  lu.assertTrue(target:restart(a))
+  local c = target:restart(a, { tasks = "all" })
   lu.assertEquals(c.state, "restarting")
-  lu.assertEquals(target:restart("a", { tasks = "failed" }).tasks[1].state, "restarting")
-  lu.assertTrue(target:restart("a", { tasks = 3 }))
+  lu.assertEquals(target:restart(a, { tasks = "failed" }).tasks[1].state, "restarting")
+  lu.assertTrue(target:restart(a, { tasks = 3 }))
   lu.assertEquals(lines(server), { "POST /connectors/a/restart",
     "POST /connectors/a/restart?includeTasks=true&onlyFailed=false",
     "POST /connectors/a/restart?includeTasks=true&onlyFailed=true",
@@ -389,7 +393,7 @@ function TestConnect:test_the_shapes_of_errors()
   for _, case in ipairs(cases) do
     local server = support.scripted { case[1] }
     local target = server:connect_target()
-    local problem = support.raises(case[2], target.pause, target, "a")
+    local problem = support.raises(case[2], target.pause, target, support.at_hand(target, "a"))
     lu.assertEquals(problem.message, case[3])
     lu.assertEquals(problem.status, case[1].status)
     lu.assertEquals(problem.provider, "connect")
@@ -409,8 +413,8 @@ function TestConnect:test_two_conflicts()
   local target = server:connect_target { deadline = 60, attempts = 4 }
   support.raises("exists", target.create, target, "rebalance", sink())
   lu.assertEquals(target:create("b", sink()).name, "b")
-  lu.assertTrue(target:restart "b")
-  target:update("b", { x = 1 })
+  lu.assertTrue(target:restart(support.at_hand(target, "b")))
+  target:update(support.at_hand(target, "b"), { x = 1 })
   lu.assertEquals(#server:asked(), 7)
 end
 
@@ -472,7 +476,8 @@ function TestConnect:test_a_request_whose_time_was_up_may_have_been_carried_out(
   lu.assertEquals(require "kelp.reconcile".audit(), 0)
   server = support.scripted { late }
   local target = server:connect_target()
-  support.raises("unknown_outcome", target.restart, target, "a", { at_most_once = true })
+  support.raises("unknown_outcome", target.restart, target, support.at_hand(target, "a"),
+    { at_most_once = true })
   lu.assertEquals(#server:asked(), 1)
 end
 
@@ -482,7 +487,7 @@ function TestConnect:test_an_update_in_doubt_that_removes_a_key_is_looked_at()
   local server = support.scripted { lost, reply(200, info("a", config)), reply(200, info("a",
     { name = "a", x = "1" })) }
   local target = server:connect_target { attempts = 4, deadline = 60 }
-  target:update("a", { x = 1, y = kelp.null })
+  target:update(support.at_hand(target, "a"), { x = 1, y = kelp.null })
   lu.assertEquals(lines(server), { "PATCH /connectors/a/config", "GET /connectors/a",
                                    "PATCH /connectors/a/config" })
 end
@@ -511,7 +516,8 @@ function TestConnect:test_names_that_a_current_worker_cannot_be_asked_for()
   end
   -- Older ones can.
   local server = support.scripted { reply(200, info "a/b%c d") }
-  server:connect_target():update("a/b%c d", { x = 1 })
+  local old = server:connect_target()
+  old:update(support.at_hand(old, "a/b%c d"), { x = 1 })
   lu.assertEquals(lines(server), { "PATCH /connectors/a%2Fb%25c%20d/config" })
   for _, name in ipairs { "", ".", "..", "a\nb", "a\0b" } do
     lu.assertFalse(pcall(self.target.get, self.target, name))
@@ -640,7 +646,7 @@ function TestConnect:test_a_read_goes_on_after_a_server_failure_and_a_write_does
   for _, case in ipairs { { "restart", "a" }, { "delete", "a" }, { "put", "a", sink() } } do
     server = support.scripted { refusal(503, "no") }
     target = server:connect_target { url = { server.connect, other }, attempts = 1 }
-    pcall(target[case[1]], target, case[2], case[3])
+    pcall(target[case[1]], target, support.at_hand(target, case[2]), case[3])
     local writes = 0
     for _, request in ipairs(server:asked()) do
       if request.method ~= "GET" then
@@ -660,10 +666,12 @@ function TestConnect:test_a_state_in_doubt_is_looked_at_before_another_worker_is
   end
   local server = support.scripted { lost, status "PAUSED" }
   local urls = { server.connect, server.connect .. "/other" }
-  lu.assertTrue(server:connect_target { url = urls, attempts = 1 }:pause "a")
+  local target = server:connect_target { url = urls, attempts = 1 }
+  lu.assertTrue(target:pause(support.at_hand(target, "a")))
   lu.assertEquals(lines(server), { "PUT /connectors/a/pause", "GET /connectors/a/status" })
   server = support.scripted { lost, status "RUNNING", reply(202) }
-  lu.assertTrue(server:connect_target { url = urls, attempts = 1 }:pause "a")
+  target = server:connect_target { url = urls, attempts = 1 }
+  lu.assertTrue(target:pause(support.at_hand(target, "a")))
   lu.assertEquals(lines(server), { "PUT /connectors/a/pause", "GET /connectors/a/status",
                                    "PUT /connectors/a/pause" })
 end

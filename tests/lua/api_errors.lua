@@ -71,7 +71,8 @@ function TestErrors:test_a_write_that_a_failing_server_got_may_have_been_done()
   for _, status in ipairs { 500, 502, 503, 504 } do
     local server = support.scripted { { status = status, headers = { ["Retry-After"] = "7" } } }
     local target = server:confluent_target()
-    local problem = support.raises("unknown_outcome", target.pause, target, "orders")
+    local problem = support.raises("unknown_outcome", target.pause, target,
+      support.at_hand(target, "orders"))
     lu.assertEquals(problem.status, status)
     lu.assertEquals(#server:asked(), 1)
   end
@@ -128,7 +129,7 @@ function TestErrors:test_a_pause_that_the_server_asks_for_is_made()
                                     { status = 202 } }
   local target = server:confluent_target { deadline = 60 }
   local start = raw.now()
-  lu.assertTrue(target:restart "orders")
+  lu.assertTrue(target:restart(support.at_hand(target, "orders")))
   local seconds = raw.now() - start
   lu.assertTrue(seconds >= 1 and seconds < 20, seconds)
   lu.assertEquals(#server:asked(), 2)
@@ -177,7 +178,7 @@ function TestErrors:test_the_verb_is_the_one_that_was_called()
     { status = 404, body = '{"error_code":404,"message":"Connector c not found"}' } }
   local problem = support.raises("not_found", function()
     local target = old:connect_target()
-    target:update("c", { a = "b" })
+    target:update(support.at_hand(target, "c"), { a = "b" })
   end)
   lu.assertEquals(problem.verb, "update")
 end
@@ -216,7 +217,8 @@ function TestErrors:test_nobody_listens()
   local sim = support.start ""
   local target = sim:confluent_target()
   sim:stop()
-  local problem = support.raises("network", target.restart, target, "orders")
+  local problem = support.raises("network", target.restart, target,
+    support.at_hand(target, "orders"))
   lu.assertEquals(problem.sent, "no")
   lu.assertTrue(problem.retryable)
   lu.assertNil(problem.status)
@@ -225,7 +227,8 @@ end
 function TestErrors:test_a_slow_answer()
   local sim = support.start "--latency 60000"
   local target = sim:confluent_target { timeout = 0.2, attempts = 1 }
-  local problem = support.raises("unknown_outcome", target.pause, target, "orders")
+  local problem = support.raises("unknown_outcome", target.pause, target,
+      support.at_hand(target, "orders"))
   lu.assertEquals(problem.cause, "timeout")
   lu.assertEquals(problem.sent, "maybe")
   lu.assertFalse(problem.retryable)
@@ -238,7 +241,8 @@ function TestErrors:test_an_empty_answer_where_one_is_due()
                                     { status = 404 } }
   local target = server:confluent_target()
   for _ = 1, 2 do
-    local problem = support.raises("unknown_outcome", target.put, target, "new", { a = "b" })
+    local problem = support.raises("unknown_outcome", target.put, target,
+      support.at_hand(target, "new"), { a = "b" })
     lu.assertEquals(problem.status, 200)
   end
 end

@@ -41,7 +41,7 @@ function TestNames:test_a_name_is_one_encoded_path_segment()
   for i = 1, #names do replies[i] = { status = 202 } end
   local server = support.scripted(replies)
   local target = server:confluent_target()
-  for _, name in ipairs(names) do target:pause(name) end
+  for _, name in ipairs(names) do target:pause(support.at_hand(target, name)) end
   local asked = server:asked()
   lu.assertEquals(#asked, #names)
   for i, name in ipairs(names) do

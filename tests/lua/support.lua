@@ -358,6 +358,12 @@ end
 
 -- ---- assertions ----
 
+-- A record of a connector of which nothing is known: what is sent about it needs no read before.
+function support.at_hand(target, name)
+  return setmetatable({ target = target, name = name, state = "unknown", config = {} },
+    require "kelp.raw".connector_metatable)
+end
+
 -- Calls fn, which must raise an error object of that kind. Returns it.
 function support.raises(kind, fn, ...)
   local ok, value = pcall(fn, ...)

@@ -27,7 +27,7 @@ local function check_is_new(w)
   if found then
     preparation.refuse(w.target, "exists", "create", w.name,
       ("a connector '%s' exists already%s"):format(w.name,
-        found.id and (" (id %s)"):format(found.id) or ""), { id = found.id })
+        abilities.of(w.target).address_by_id and (" (id %s)"):format(found.id) or ""), { id = found.id })
   end
 end
 

@@ -1,6 +1,7 @@
 -- delete.
 
 local raw = require "kelp.raw"
+local offsets = require "kelp.offsets"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
 local write = require "kelp.write"
@@ -25,7 +26,7 @@ function verb.delete(target, connector, options)
   if recorded then return recorded end
   local ok, current, id = pcall(preparation.current, target, "delete", connector)
   if ok then
-    w.pre_image, w.id = current, id
+    w.pre_image, w.id = current and offsets.with_offsets("delete", target, current), id
   elseif not (w.ambiguous and raw.is_error(current) and current.kind == "not_found") then
     error(current, 0)
   end

@@ -4,7 +4,6 @@ local raw = require "kelp.raw"
 local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
-local settings = require "kelp.settings"
 local write = require "kelp.write"
 
 local verb = {}
@@ -31,11 +30,7 @@ function verb.restart(target, connector, options)
   local w, recorded = write.new(target, "restart", name, tasks and { tasks = tasks } or nil,
     options.key)
   if recorded then return recorded end
-  if settings.plan then
-    w.pre_image, w.id = preparation.current(target, "restart", connector)
-  else
-    w.id = preparation.address(target, "restart", connector)
-  end
+  w.pre_image, w.id = preparation.current(target, "restart", connector)
   w.task = math.type(tasks) and tasks or nil
   local step = tasks == nil and "restart" or steps[tasks] or "restart_task"
   return preparation.named(w.id, name, write.carry_out, w, reconcile.event, step,

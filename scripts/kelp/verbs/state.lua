@@ -16,6 +16,10 @@ local function set_state(name, target, connector, options)
   local w, recorded = write.new(target, name, of, nil, options.key)
   if recorded then return recorded end
   w.pre_image, w.id = preparation.current(target, name, connector)
+  local wanted = raw.verbs[name].state
+  if preparation.is_unchanged(w, connector, function(c) return c.state == wanted end) then
+    return write.leave(w, true)
+  end
   return preparation.named(w.id, of, write.carry_out, w, reconcile.state, name)
 end
 

@@ -89,6 +89,12 @@ end
 
 local NOTHING <const> = {}
 
+local function is_unchanged(w, connector, set, removed)
+  return preparation.is_unchanged(w, connector, function(c)
+    return preparation.has_all(c.config or NOTHING, set, removed)
+  end)
+end
+
 local known = { keep_masked = true, key = true }
 
 function verb.update(target, connector, changes, options)
@@ -107,10 +113,12 @@ function verb.update(target, connector, changes, options)
   w.keep_masked = keep_masked
   if merges then
     w.pre_image, w.id = preparation.current(target, "update", connector)
+    if is_unchanged(w, connector, set, removed) then return write.leave(w, w.pre_image) end
     w.config, w.members = set, has_null and nulls_for(removed) or nil
     return preparation.named(w.id, name, write.carry_out, w, merge, set, removed)
   end
   w.pre_image = preparation.read(target, "get", name, nil, { verb = "update" })
+  if is_unchanged(w, nil, set, removed) then return write.leave(w, w.pre_image) end
   replace(w, w.pre_image, set, removed)
   return write.carry_out(w, reconcile.config, "put")
 end
