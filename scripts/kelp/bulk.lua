@@ -2,10 +2,10 @@
 -- the tasks that scripts start themselves.
 
 local raw = require "kelp.raw"
+local write = require "kelp.write"
 local settings = require "kelp.settings"
 local report = require "kelp.report"
 local progress = require "kelp.progress"
-local write = require "kelp.write"
 
 local bulk = {}
 
@@ -111,83 +111,103 @@ local function reserve(number)
   return undo
 end
 
+-- ---- one job ----
+
+-- What one call of each or map has under way: fn, keep, next_item, total, result and
+-- report_job (see report.new), workers (its tasks), in_flight, source_failure ({ error } of the
+-- iterator, or nil).
+local Job = {}
+Job.__index = Job
+
+-- Nothing more begins, and what waits for its turn is ended.
+function Job:stop(failure)
+  self.result.stopped = failure
+  local current = raw.current()
+  for _, worker in ipairs(self.workers) do
+    if worker ~= current then raw.cancel(worker) end
+  end
+end
+
+function Job:fail(item, failure)
+  local result = self.result
+  if result.stopped and is_cancelled(failure) and failure.kind == "cancelled" then
+    return -- it was not sent
+  end
+  report.add_failure(result, self.report_job, item, failure)
+  if result.stopped then return end
+  if ends_the_run(failure) or fails_always(result) then self:stop(failure) end
+end
+
+-- One worker: an item after the other.
+function Job:work()
+  local result = self.result
+  while not result.stopped and not self.source_failure do
+    local pulled, item, n = pcall(self.next_item)
+    if not pulled then
+      if not (result.stopped and is_cancelled(item)) then self.source_failure = { item } end
+      return
+    end
+    if item == nil then return end
+    self.in_flight = self.in_flight + 1
+    local writes = write.count_anew()
+    local ok, value = pcall(self.fn, item, n)
+    self.in_flight = self.in_flight - 1
+    if ok then
+      result.done = result.done + 1
+      if writes.unchanged > 0 and writes.sent == 0 then
+        result.unchanged = result.unchanged + 1
+      end
+      if self.keep then self.keep(n, value) end
+    elseif is_cancelled(value) and not result.stopped then
+      error(value, 0)
+    else
+      self:fail(item, value)
+    end
+  end
+end
+
+function Job:count_skipped()
+  local result = self.result
+  if self.total then
+    result.skipped = self.total - result.done - result.failed - result.unknown
+  end
+end
+
+-- However the job ends.
+function Job:__close()
+  self:count_skipped()
+  for _, worker in ipairs(self.workers) do raw.cancel(worker) end
+end
+
+-- Starts so many workers and waits for them.
+function Job:work_off(count)
+  local _ <close> = self
+  for i = 1, count do self.workers[i] = raw.spawn(function() self:work() end) end
+  for _, worker in ipairs(self.workers) do
+    local ok, failure = raw.join(worker)
+    if not ok then error(failure, 0) end
+  end
+  if self.source_failure then error(self.source_failure[1], 0) end
+end
+
 local function run(name, items, fn, options, keep)
   options = check_options(name, options)
   if not callable(fn) then
     raw.misuse(("%s: a function expected, got %s"):format(name, type(fn)))
   end
-  local next_item, total = source(name, items)
+  local job = setmetatable({ fn = fn, keep = keep, workers = {}, in_flight = 0 }, Job)
+  job.next_item, job.total = source(name, items)
+  job.result, job.report_job = report.new(name)
   local named = options.concurrency or settings.concurrency
   local limit = named or CONCURRENCY
-  if total and total < limit then limit = total end
-  local result, job = report.new(name)
-  local in_flight, source_failure = 0, nil
-  local workers = {}
-
-  -- Nothing more begins, and what waits for its turn is ended.
-  local function stop(failure)
-    result.stopped = failure
-    local current = raw.current()
-    for _, worker in ipairs(workers) do
-      if worker ~= current then raw.cancel(worker) end
-    end
+  if job.total and job.total < limit then limit = job.total end
+  do
+    local _ <close> = options.progress ~= false
+      and progress.start(job.result, job.total, function() return job.in_flight end) or nil
+    local _ <close> = named and reserve(limit) or nil
+    job:work_off(limit)
   end
-
-  local function fail(item, failure)
-    if result.stopped and is_cancelled(failure) and failure.kind == "cancelled" then
-      return -- it was not sent
-    end
-    report.add_failure(result, job, item, failure)
-    if result.stopped then return end
-    if ends_the_run(failure) or fails_always(result) then stop(failure) end
-  end
-
-  local function work()
-    while not result.stopped and not source_failure do
-      local pulled, item, n = pcall(next_item)
-      if not pulled then
-        if not (result.stopped and is_cancelled(item)) then source_failure = { item } end
-        return
-      end
-      if item == nil then return end
-      in_flight = in_flight + 1
-      local writes = write.count_anew()
-      local ok, value = pcall(fn, item, n)
-      in_flight = in_flight - 1
-      if ok then
-        result.done = result.done + 1
-        if writes.unchanged > 0 and writes.sent == 0 then
-          result.unchanged = result.unchanged + 1
-        end
-        if keep then keep(n, value) end
-      elseif is_cancelled(value) and not result.stopped then
-        error(value, 0)
-      else
-        fail(item, value)
-      end
-    end
-  end
-
-  local _ <close> = setmetatable({}, { __close = function()
-    if total then
-      result.skipped = total - result.done - result.failed - result.unknown
-    end
-    for _, worker in ipairs(workers) do raw.cancel(worker) end
-  end })
-  local _ <close> = options.progress ~= false and progress.start(result, total, function()
-    return in_flight
-  end) or nil
-  local _ <close> = named and reserve(limit) or nil
-  for i = 1, limit do workers[i] = raw.spawn(work) end
-  for _, worker in ipairs(workers) do
-    local ok, failure = raw.join(worker)
-    if not ok then error(failure, 0) end
-  end
-  if source_failure then error(source_failure[1], 0) end
-  if total then
-    result.skipped = total - result.done - result.failed - result.unknown
-  end
-  return report.publish(result, job)
+  return report.publish(job.result, job.report_job)
 end
 
 --- Calls fn(item, number) for each item of a list, or of a function that returns

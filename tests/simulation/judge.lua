@@ -169,7 +169,9 @@ local function check_report(run, say)
     if r then
       local bad = {}
       for _, op in ipairs(run.record.ops) do
-        if op.status ~= "done" then bad[op.item] = op.status end
+        -- What a job that has stopped ended before it was sent counts as not started.
+        local unstarted = r.stopped and op.status == "failed" and op.kind == "cancelled"
+        if op.status ~= "done" and not unstarted then bad[op.item] = op.status end
       end
       local f, u = 0, 0
       for _, status in pairs(bad) do

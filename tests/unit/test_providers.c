@@ -644,7 +644,7 @@ static void the_documented_errors(void **state)
     expect(L, "c.kind == 'not_found' and c.message == 'account not found'");
     refuse(L, VERB_PUT, 500, "", "{\"error_code\":500,\"message\":\"Failed to find any class that "
                                  "implements Connector and which name matches X\"}");
-    expect(L, "c.kind == 'server' and c.code == 500 and c.message:find '^Failed to find'");
+    expect(L, "c.kind == 'invalid' and c.code == 500 and c.message:find '^Failed to find'");
     refuse(L, VERB_RESTART, 500, "",
            "{\"error\":{\"code\":500,\"message\":\"Oops, something went wrong\"}}");
     expect(L, "c.kind == 'server'");

@@ -16,7 +16,7 @@ end
 
 -- What is no sensible Retry-After is none: a short wait, no spin.
 local odd = {}
-for _, value in ipairs { "Wed, 21 Oct 2015 07:28:00 GMT", "-5", "1.5", "99999999999999999999",
+for _, value in ipairs { "Wed, 21 Oct 2015 07:28:00 GMT", "-5", "1.5",
                          "soon", "", "1, 2", "0" } do
   odd[#odd + 1] = { case = "'" .. value .. "'",
     faults = { limited("header Retry-After: " .. value, "send") },
