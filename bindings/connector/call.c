@@ -108,11 +108,23 @@ static void bind(lua_State *L, int target)
     }
 }
 
+/* Whether the error at the top is about the response itself: not that memory ran out, and not what a
+ * script's own function raised that chooses from a list. */
+static bool is_about_response(lua_State *L, int status)
+{
+    static const char json[] = "invalid JSON: ", shape[] = "unexpected response: ";
+    const char *why = lua_tostring(L, -1);
+    if (status != LUA_ERRRUN || why == NULL)
+        return false;
+    return strncmp(why, json, sizeof json - 1) == 0 || strstr(why, shape) != NULL;
+}
+
 /* 2xx, but not a word of it can be used, by what the value at the top says: a captive portal, a cut
  * body. A write may have happened. Pops the value. True: it is sent again. */
-static bool resends_unreadable(lua_State *L, struct pending *p)
+static bool resends_unreadable(lua_State *L, struct pending *p, int status)
 {
-    if (!interrupt_pending() && engine_retries_unreadable(p->engine, &p->exchange)) {
+    if (is_about_response(L, status) && !interrupt_pending()
+        && engine_retries_unreadable(p->engine, &p->exchange)) {
         lua_pop(L, 1);
         return true;
     }
@@ -128,7 +140,6 @@ static bool resends_unreadable(lua_State *L, struct pending *p)
 
 static int finish(lua_State *L, int status, lua_KContext context)
 {
-    (void)status;
     struct pending *p = (struct pending *)context;
     const struct response *r = &p->exchange.transfer.response;
     if (r->fault != FAULT_NONE) {
@@ -146,8 +157,9 @@ static int finish(lua_State *L, int status, lua_KContext context)
     lua_pushcfunction(L, read_response);
     lua_pushlightuserdata(L, p);
     lua_pushvalue(L, 4);
-    if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
-        if (!error_is(L, -1) && resends_unreadable(L, p))
+    status = lua_pcall(L, 2, 2, 0);
+    if (status != LUA_OK) {
+        if (!error_is(L, -1) && resends_unreadable(L, p, status))
             return task_await(L, &p->exchange, finish, context);
         return pending_raise(L, p);
     }

@@ -400,7 +400,7 @@ static size_t report_unreached(lua_State *L, struct journal *j, enum log_level l
     }
     if (n > 0)
         log_line(level, "%zu write%s of the earlier run %s not asked for this time. Keep what %s "
-                 "did, or take it back with: kelp undo %s --only NAME", n, n == 1 ? "" : "s",
+                 "did, or undo it with: kelp undo %s --only NAME", n, n == 1 ? "" : "s",
                  n == 1 ? "was" : "were", n == 1 ? "it" : "they", journal_run(j)->id);
     if (seen > 0)
         log_line(LOG_NOTICE, "%zu write%s of the earlier run not asked for again: the script saw "

@@ -163,8 +163,8 @@ static void push_key(lua_State *L, struct run *r, int target, const char *verb, 
     push_user_value(L, COUNTS);
     int counts = lua_gettop(L);
     if (given != NULL) {
-        const char *const parts[] = {"key ", given};
-        push_joined(L, r, parts, 2);
+        const char *const parts[] = {"key ", given, " on ", place_push_text(L, target)};
+        push_joined(L, r, parts, 4);
     } else {
         const char *const parts[] = {verb, " ", name, " on ", place_push_text(L, target)};
         push_joined(L, r, parts, 5);

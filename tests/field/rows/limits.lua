@@ -15,13 +15,13 @@ local function places(t)
   local file = t:file [[
 local which = os.getenv "WHICH" == "1"
 local target = kelp.confluent(with { environment = which and "e/1" or "e", cluster = which and "c" or "1/c" })
-print(try(target.pause, target, "c-01"))
+print(try(target.restart, target, "c-01"))
 if which then error "stop" end]]
   t:exited(t:kelp({ file }, { env = { WHICH = "1" } }), 1)
   local r = t:kelp({ "--resume", "last" }, { env = { WHICH = "2" } })
   t:has("output", r.out, "ok\n")
-  t:equal("pauses at the first place", s:count "PUT environments/e%%2F1/clusters/c/", 1)
-  t:equal("pauses at the second place", s:count "PUT environments/e/clusters/1%%2Fc/", 1)
+  t:equal("restarts at the first place", s:count "POST environments/e%%2F1/clusters/c/", 1)
+  t:equal("restarts at the second place", s:count "POST environments/e/clusters/1%%2Fc/", 1)
 end
 
 -- The same in one run, under one key of the script's own.
@@ -30,10 +30,10 @@ local function places_of_one_run(t)
   local r = t:lua [[
 local one = kelp.confluent(with { environment = "e/1", cluster = "c" })
 local two = kelp.confluent(with { environment = "e", cluster = "1/c" })
-print(try(one.pause, one, "c-01", { key = "k" }))
-print(try(two.pause, two, "c-01", { key = "k" }))]]
+print(try(one.restart, one, "c-01", { key = "k" }))
+print(try(two.restart, two, "c-01", { key = "k" }))]]
   t:has("output", r.out, "ok\nok\n")
-  t:equal("pauses", #s:writes(), 2)
+  t:equal("restarts", #s:writes(), 2)
 end
 
 -- ---- one budget ----
@@ -534,7 +534,7 @@ local rows = {
   { id = "F9c", title = "garbage: pause", run = garbage("confluent", "/pause$", "PUT",
     'target.pause, target, "c-01"') },
   { id = "F9d", title = "garbage: resume", run = garbage("confluent", "/resume$", "PUT",
-    'target.resume, target, "c-01"') },
+    'function() target:pause "c-01"; return target:resume "c-01" end') },
   { id = "F9e", title = "a web page: list", run = garbage("connect", "/connectors$", "GET",
     "target.list, target", "<html>Please log in</html>") },
   { id = "F10a", title = "update of a secret, done, the answer lost: it can be seen",
