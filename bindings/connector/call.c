@@ -409,7 +409,7 @@ static void add_body(lua_State *L, struct pending *p, const struct route *route,
                                    .keep_masked = keep_masked,
                                    .is_prepared = p->exchange.writes};
     config_write(L, 4, &format, body);
-    if (route->body == BODY_CREATE || p->call.members != NULL) {
+    if (provider_wraps_config(provider, p->call.verb) || p->call.members != NULL) {
         struct buffer config = *body;
         buffer_init(body, MAX_BODY_SENT);
         p->call.config = &config;

@@ -194,6 +194,7 @@ local function try_create(w, previous)
     end
     -- In the words of preparation, so that a plan refuses what the run refuses.
     if raw.is_error(result) and result.kind == "exists" then
+      result.server_message = result.message
       result.message = ("a connector '%s' exists already"):format(w.name)
     end
     error(result, 0)

@@ -25,8 +25,8 @@ local plan = settings.plan and require "kelp.plan" or nil
 
 local write = {}
 
--- When this process last sent something about a connector, by place and name: raw.now().
-local sent_at = {}
+-- The connectors, by place and name, about which this process has sent something.
+local is_sent = {}
 
 -- By task: what became of its writes, { sent, unchanged }, for the report of a bulk job.
 local counts = setmetatable({}, { __mode = "k" })
@@ -138,11 +138,10 @@ function write.leave(w, result)
   return result
 end
 
---- True when this process has sent something about the connector so shortly before that a read
---- may not show it yet.
+--- True when this process has sent something about the connector. Then a read does not prove that
+--- nothing would change: what was sent may be visible, or be carried out, only later.
 function write.is_fresh(w)
-  local at = sent_at[connector_key(w)]
-  return at ~= nil and raw.now() - at < w.target.visibility_delay
+  return is_sent[connector_key(w)] == true
 end
 
 -- The connector as it was, for the record, in which secrets are hidden: with the names of those that
@@ -167,9 +166,7 @@ end
 function write.carry_out(w, send, ...)
   count "sent"
   if plan and not undoing then return plan.note(w) end
-  local _ <close> = setmetatable({}, { __close = function()
-    sent_at[connector_key(w)] = raw.now()
-  end })
+  is_sent[connector_key(w)] = true
   if not w.key then return send(w, ...) end
   w.op = raw.journal_intend(w.key, w.target, w.verb, w.name, w.request,
     recorded_pre_image(w))

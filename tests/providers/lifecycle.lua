@@ -133,8 +133,9 @@ function TestAcme:test_a_name_that_is_there_is_refused()
   }
   local other = target_of(server, { base_url = server.url })
   problem = support.raises("exists", other.create, other, "a", sink)
-  lu.assertEquals({ problem.code, problem.request_id, problem.message, problem.outcome },
-    { 4090, "t-1", "the name a is taken", "refused" })
+  lu.assertEquals({ problem.code, problem.request_id, problem.message, problem.server_message,
+    problem.outcome }, { 4090, "t-1", "a connector 'a' exists already", "the name a is taken",
+    "refused" })
 end
 
 function TestAcme:test_what_it_cannot_do_is_unsupported()

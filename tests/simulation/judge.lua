@@ -121,6 +121,17 @@ local function check_ops(run, say)
   return by_key
 end
 
+-- When the audit of that provider asked for its list: a slow response shows what was there then.
+local function audit_of(run, provider)
+  for i = #run.sends, 1, -1 do
+    local send = run.sends[i]
+    if send.method == "GET" and send.path:find("/" .. provider .. "/", 1, true) then
+      return math.min(send.started, run.audited_at)
+    end
+  end
+  return run.audited_at
+end
+
 -- I3: one create for each name. A second one is excused only where it could not be seen in time:
 -- it showed later than settling lasts, and was named or showed after the last look of all.
 local function check_creates(run, by_key, say)
@@ -140,7 +151,7 @@ local function check_creates(run, by_key, say)
         or run.log:find("named '" .. name .. "' exist", 1, true) ~= nil
         or run.log:find("could not be audited", 1, true) ~= nil
       local last = list[#list].time
-      local unseen = last + run.plan.world.lag > run.audited_at
+      local unseen = last + run.plan.world.lag > audit_of(run, provider)
       for _, e in ipairs(by_key[key_of(provider, name, "delete")] or {}) do
         if provider ~= "upstash" and e.time > last then told = true end -- it is gone again
       end
