@@ -5,6 +5,7 @@ local raw = require "kelp.raw"
 local known_keys = require "kelp.known_keys"
 local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
+local connector = require "kelp.record"
 local settings = require "kelp.settings"
 local show = require "kelp.show"
 
@@ -137,6 +138,7 @@ local function record_after(w)
   local record = before and copy(before, w.target) or { name = w.name, tasks = {} }
   if raw.verbs[w.verb].state then
     record.state = raw.verbs[w.verb].state
+    record.details = nil -- the state of before would stand there
   elseif writes_config(w.verb) then
     record.config = config_after(w)
     record.class = record.config["connector.class"] or record.class
@@ -218,7 +220,7 @@ function plan.note(w)
   if row.effect == "delete" then
     planned_on(target)[w.name] = { gone = true, id = before and before.id }
   elseif row.state then
-    if before and before.state == row.state and row.effect == "state" then return true end
+    if before and connector.own_state(before) == row.state and row.effect == "state" then return true end
     planned_on(target)[w.name] = { record = record_after(w) }
   else
     step.changes = raw.json.array(differences({}, w.request or {}))

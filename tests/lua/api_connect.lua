@@ -95,7 +95,8 @@ end
 
 function TestConnect:test_a_failed_task_of_a_running_connector_says_why()
   local c = self.target:get "orders-to-lost-disk"
-  lu.assertEquals(c.state, "running")
+  lu.assertEquals(c.state, "failed")
+  lu.assertEquals(c.details.state, "running")
   lu.assertEquals(c.tasks[1].state, "failed")
   lu.assertStrContains(c.error, "Couldn't find or create file")
   local problem = support.raises("conflict", self.target.wait, self.target, c, { grace = 0 })
@@ -306,7 +307,8 @@ end
 
 function TestConnect:test_restart_failed_takes_what_failed()
   local c = self.target:restart("orders-to-lost-disk", { tasks = "failed" })
-  lu.assertEquals(c.state, "running")
+  lu.assertEquals(c.state, "restarting")
+  lu.assertEquals(c.details.state, "running")
   lu.assertEquals(c.tasks[1].state, "restarting")
   c = self.target:restart("access-log-source", { tasks = "failed" })
   lu.assertEquals(c.tasks[1].state, "running")
