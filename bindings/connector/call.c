@@ -69,7 +69,9 @@ static int read_response(lua_State *L)
     struct response *r = &p->exchange.transfer.response;
     enum response_content answer = p->target->provider->routes[p->call.verb].answer;
     if (r->body.size == 0) {
-        if (answer != RESPONSE_DONE)
+        bool may_be_empty = answer == RESPONSE_DONE
+                            || (answer == RESPONSE_RESTARTED && r->status == 204);
+        if (!may_be_empty)
             return luaL_error(L, "unexpected response: an empty body");
         lua_pushboolean(L, 1);
         return 1;

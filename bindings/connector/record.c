@@ -497,7 +497,8 @@ void record_read(lua_State *L, const struct provider *p, enum response_content c
         read_object(L, value);
         return;
     }
-    push_record(L, p, content == RESPONSE_STATUS ? p->status : p->connector, 0);
+    bool is_status = content == RESPONSE_STATUS || content == RESPONSE_RESTARTED;
+    push_record(L, p, is_status ? p->status : p->connector, 0);
     lua_replace(L, value);
 }
 

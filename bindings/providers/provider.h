@@ -26,6 +26,7 @@ enum response_content {
     RESPONSE_CONNECTORS,
     RESPONSE_CONNECTOR, /* provider->connector */
     RESPONSE_STATUS,    /* provider->status */
+    RESPONSE_RESTARTED, /* the same, or a 204 of a server that left out the tasks: true */
     RESPONSE_TASKS,     /* an array of provider->task_config */
     RESPONSE_OBJECT,    /* handed on as it was decoded */
     RESPONSE_LIST       /* likewise */

@@ -64,6 +64,14 @@ local function list(target)
   return result
 end
 
+--- The connector of that name as the plan would leave it; nil when it leaves it as it is.
+function plan.planned(target, name)
+  local after = planned_on(target)[name]
+  if not after then return nil end
+  if after.record then return copy(after.record, target) end
+  return plan.read(target, "status", name) -- raises: it would be deleted by then
+end
+
 --- As raw.exchange for verbs that read, with the plan's changes in what it returns.
 function plan.read(target, verb, id, ...)
   if verb == "list" then return list(target) end
