@@ -69,7 +69,9 @@ static int read_response(lua_State *L)
     struct response *r = &p->exchange.transfer.response;
     enum response_content answer = p->target->provider->routes[p->call.verb].answer;
     if (r->body.size == 0) {
-        if (answer != RESPONSE_DONE)
+        bool may_be_empty = answer == RESPONSE_DONE
+                            || (answer == RESPONSE_RESTARTED && r->status == 204);
+        if (!may_be_empty)
             return luaL_error(L, "unexpected response: an empty body");
         lua_pushboolean(L, 1);
         return 1;
@@ -152,6 +154,10 @@ static int finish(lua_State *L, int status, lua_KContext context)
              buffer_text(&p->exchange.transfer.request.url), r->status, r->elapsed);
     if (r->status < 200 || r->status > 299) {
         error_response_push(L, &p->call, r);
+        if (r->status == 404 && p->exchange.outcome == OUTCOME_AMBIGUOUS) {
+            lua_pushstring(L, error_kind_name(ERROR_PROTOCOL)); /* not the API's answer */
+            lua_setfield(L, -2, "kind");
+        }
         return pending_raise(L, p);
     }
     lua_pushcfunction(L, read_response);

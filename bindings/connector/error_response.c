@@ -153,7 +153,7 @@ static void keep_limits(lua_State *L, const struct response *response, int error
 
 static bool contains(const char *text, const char *word)
 {
-    return text != NULL && strcasestr(text, word) != NULL;
+    return text != NULL && text_has_phrase(text, strlen(text), word);
 }
 
 static const struct error_rule *rule_for(const struct call *call, long status,
@@ -224,6 +224,10 @@ void error_response_push(lua_State *L, const struct call *call, const struct res
         quote_text(L, response, error);
     }
     bool is_json = !lua_isnil(L, body);
+    if (!is_json) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, error, "not_json");
+    }
     lua_settop(L, error);
     if (response->status == 400 && !lua_istable(L, body) && call->connector != NULL &&
         call->name == NULL && strpbrk(call->connector, "/%\\") != NULL) {

@@ -300,6 +300,62 @@ static void read_fields(lua_State *L, const struct provider *p, const struct fie
 
 /* ---- what no field tells ---- */
 
+/* How the tasks of a record fare. */
+struct task_count {
+    lua_Integer all, failed;
+    const char *moving; /* "unassigned" or "restarting": one of them is; a constant, or NULL */
+};
+
+/* Of the tasks at `tasks`; those whose state is not told count as neither. */
+static struct task_count count_tasks(lua_State *L, int tasks)
+{
+    struct task_count count = {0, 0, NULL};
+    for (lua_Integer i = 1; lua_rawgeti(L, tasks, i) == LUA_TTABLE; i++) {
+        lua_getfield(L, -1, "state");
+        const char *state = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown";
+        count.all++;
+        if (strcmp(state, "failed") == 0)
+            count.failed++;
+        else if (strcmp(state, "unassigned") == 0)
+            count.moving = "unassigned";
+        else if (strcmp(state, "restarting") == 0 && count.moving == NULL)
+            count.moving = "restarting";
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
+/* The worst of the connector and its tasks. Only of a connector that runs, tasks that are
+ * not assigned say more than it does: those of a paused one are nobody's yet. */
+static const char *health(const char *own, const struct task_count *tasks)
+{
+    if (tasks->failed > 0 && tasks->failed == tasks->all)
+        return "failed";
+    if (tasks->failed > 0 && strcmp(own, "failed") != 0)
+        return "degraded";
+    return tasks->moving != NULL && strcmp(own, "running") == 0 ? tasks->moving : own;
+}
+
+/* Makes `state` of the record that judgement. What the provider says of the connector alone
+ * is kept in details.state where it is another. */
+static void judge_state(lua_State *L, int record)
+{
+    int top = lua_gettop(L);
+    const char *own = lua_getfield(L, record, "state") == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    if (own != NULL && lua_getfield(L, record, "tasks") == LUA_TTABLE) {
+        struct task_count tasks = count_tasks(L, top + 2);
+        const char *state = health(own, &tasks);
+        if (state != own) {
+            lua_pushvalue(L, top + 1);
+            set_field(L, record, "details.state");
+            lua_pushstring(L, state);
+            lua_setfield(L, record, "state");
+        }
+    }
+    lua_settop(L, top);
+}
+
 static void complete_class(lua_State *L, int record)
 {
     int top = lua_gettop(L);
@@ -388,6 +444,7 @@ static void push_record(lua_State *L, const struct provider *p, const struct fie
         lua_setfield(L, record, "name"); /* the key is what addresses it */
     }
     set_default_state(L, record);
+    judge_state(L, record);
     complete_class(L, record);
     complete_type(L, p, record);
     lift_task_error(L, record);
@@ -440,7 +497,8 @@ void record_read(lua_State *L, const struct provider *p, enum response_content c
         read_object(L, value);
         return;
     }
-    push_record(L, p, content == RESPONSE_STATUS ? p->status : p->connector, 0);
+    bool is_status = content == RESPONSE_STATUS || content == RESPONSE_RESTARTED;
+    push_record(L, p, is_status ? p->status : p->connector, 0);
     lua_replace(L, value);
 }
 

@@ -71,6 +71,7 @@ const struct error_rule connect_rest_error_rules[] = {
     /* "Connectors must be in the STOPPED state before their offsets can be modified." */
     {400, VERB_ALTER_OFFSETS, "STOPPED state", "conflict", STOP, false},
     {400, VERB_RESET_OFFSETS, "STOPPED state", "conflict", STOP, false},
+    {500, ANY_VERB, "forward*Connector * not found", "not_found", NULL, false},
     /* A plugin that is not there is no failure to validate. */
     {500, VERB_VALIDATE, "Failed to find any class", "not_found", NULL, false},
     /* Nor is it one to create it. */
@@ -100,5 +101,20 @@ const struct response_rule connect_rest_response_rules[] = {
     {500, "a rebalance is underway", OUTCOME_REJECTED},
     {500, "a rebalance was underway", OUTCOME_REJECTED},
     {500, "worker rebalance", OUTCOME_REJECTED},
+    /* A follower tells what its leader answered: that there is no such connector. */
+    {500, "forward*Connector * not found", OUTCOME_REFUSED},
+    /* A method that somebody on the way does not know was not carried out. */
+    {501, "", OUTCOME_REFUSED},
+    /* The APIs' own words for what is not there, and a gateway's. A page of a web server, or
+     * nothing at all, is no word about a connector. */
+    {404, "<html", OUTCOME_AMBIGUOUS},
+    {404, "<!doctype", OUTCOME_AMBIGUOUS},
+    {404, "\"error_code\"", OUTCOME_REFUSED},
+    {404, "\"error\"*\"code\"", OUTCOME_REFUSED},
+    {404, "\"errors\"", OUTCOME_REFUSED},
+    {404, "\"code\"*\"message\"", OUTCOME_REFUSED},
+    {404, "connector not found", OUTCOME_REFUSED},
+    {404, "cluster not found", OUTCOME_REFUSED},
+    {404, "", OUTCOME_AMBIGUOUS},
     {0, NULL, OUTCOME_AMBIGUOUS},
 };

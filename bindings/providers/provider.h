@@ -26,6 +26,7 @@ enum response_content {
     RESPONSE_CONNECTORS,
     RESPONSE_CONNECTOR, /* provider->connector */
     RESPONSE_STATUS,    /* provider->status */
+    RESPONSE_RESTARTED, /* the same, or a 204 of a server that left out the tasks: true */
     RESPONSE_TASKS,     /* an array of provider->task_config */
     RESPONSE_OBJECT,    /* handed on as it was decoded */
     RESPONSE_LIST       /* likewise */
@@ -75,7 +76,7 @@ struct state_word {
 struct error_rule {
     long status;
     int verb;            /* an enum verb, or ANY_VERB */
-    const char *text;    /* in the server's message, in any case; NULL: whatever it says */
+    const char *text;    /* in the server's message, as in a response_rule; NULL: whatever it says */
     const char *kind;    /* of the error object; NULL: as the status alone has it */
     const char *message; /* stands before the server's, which follows a colon; NULL: nothing */
     bool not_json;       /* only for a body that is no JSON: somebody else's, as a proxy's page */

@@ -360,6 +360,16 @@ static bool add_tasks(lua_State *L, int record, struct buffer *out)
     return fits;
 }
 
+/* The provider's own state of the connector, which is what a write sets, under "state". */
+static bool add_state(lua_State *L, int record, bool *first, struct buffer *out)
+{
+    bool has_own = lua_getfield(L, record, "details") == LUA_TTABLE
+                   && lua_getfield(L, -1, "state") == LUA_TSTRING;
+    bool fits = add_field(L, has_own ? record + 1 : record, "state", first, out);
+    lua_settop(L, record);
+    return fits;
+}
+
 static bool add_record(lua_State *L, int index, enum keep keep, int request, struct buffer *out)
 {
     static const char *const fields[] = {"name", "id", "class", "type", "state", "error",
@@ -369,7 +379,8 @@ static bool add_record(lua_State *L, int index, enum keep keep, int request, str
     int record = lua_gettop(L);
     bool first = true, fits = buffer_add_char(out, '{');
     for (size_t i = 0; i < sizeof fields / sizeof *fields && fits; i++)
-        fits = add_field(L, record, fields[i], &first, out);
+        fits = strcmp(fields[i], "state") == 0 ? add_state(L, record, &first, out)
+                                               : add_field(L, record, fields[i], &first, out);
     if (fits && lua_getfield(L, record, "config") == LUA_TTABLE)
         fits = (first || buffer_add_char(out, ',')) && buffer_add_text(out, "\"config\":")
                && add_config(L, keep, request, out);

@@ -6,6 +6,7 @@
 #include <nettle/base64.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 enum { SEGMENT_MAX = 4096 };
 
@@ -280,4 +281,33 @@ bool text_add_line(struct buffer *out, const char *bytes, size_t size)
             done = done && buffer_add_char(out, ' ');
     }
     return done;
+}
+
+/* Where the part begins in the text, or NULL. */
+static const char *find_part(const char *text, size_t size, const char *part, size_t length)
+{
+    for (size_t i = 0; i + length <= size; i++) {
+        if (strncasecmp(text + i, part, length) == 0)
+            return text + i;
+    }
+    return NULL;
+}
+
+bool text_has_phrase(const char *text, size_t size, const char *phrase)
+{
+    size_t length = strcspn(phrase, "*");
+    if (*phrase == '\0')
+        return true;
+    for (const char *at = text; size > 0; at++) {
+        at = find_part(at, size - (size_t)(at - text), phrase, length);
+        if (at == NULL || phrase[length] == '\0')
+            return at != NULL;
+        const char *rest = at + length;
+        size_t line = 0, left = size - (size_t)(rest - text);
+        while (line < left && rest[line] != '\n')
+            line++;
+        if (text_has_phrase(rest, line, phrase + length + 1))
+            return true;
+    }
+    return false;
 }

@@ -62,4 +62,8 @@ bool text_add_line(struct buffer *out, const char *bytes, size_t size);
 /* Case-insensitive (ASCII) comparison of a NUL-terminated `word` with bytes. */
 bool text_equals_word(const char *bytes, size_t size, const char *word);
 
+/* Whether the text holds the phrase, in any case (of ASCII); a * in it stands for any text on the
+ * same line. The empty phrase is in every text. */
+bool text_has_phrase(const char *text, size_t size, const char *phrase);
+
 #endif

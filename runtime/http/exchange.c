@@ -214,7 +214,9 @@ static void attempted(struct engine *e, struct exchange *x)
         wait_to_resend(e, x, 0);
         return;
     }
-    limiter_ended(x->queue->limiter, &x->slot, x->outcome, response);
+    /* Whoever answers for a server that is not there is not overloaded. */
+    bool is_foreign = response->status == 404 && x->outcome == OUTCOME_AMBIGUOUS;
+    limiter_ended(x->queue->limiter, &x->slot, is_foreign ? OUTCOME_REFUSED : x->outcome, response);
     if (x->outcome == OUTCOME_DONE || x->outcome == OUTCOME_REFUSED) {
         end(e, x);
         return;

@@ -1,6 +1,7 @@
 #include "http/retry.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,13 +24,8 @@ enum { TEXT_SEARCHED = 64 * 1024 };
 
 static bool says(const struct response *response, const char *phrase)
 {
-    size_t length = strlen(phrase), size = response->body.size;
-    if (size > TEXT_SEARCHED)
-        size = TEXT_SEARCHED;
-    for (size_t i = 0; i + length <= size; i++)
-        if (strncasecmp(response->body.data + i, phrase, length) == 0)
-            return true;
-    return false;
+    size_t size = response->body.size;
+    return text_has_phrase(response->body.data, size < TEXT_SEARCHED ? size : TEXT_SEARCHED, phrase);
 }
 
 static enum outcome classify_status(const struct response *response)

@@ -21,7 +21,8 @@ enum outcome {
  * Rules stand in an array that a rule of status 0 ends; the first one that fits counts. */
 struct response_rule {
     long status;
-    const char *text; /* in any case; looked for in the first 64 KiB of the body */
+    const char *text; /* in any case, where * stands for any text on the same line; looked
+                       * for in the first 64 KiB of the body; "": whatever it says */
     enum outcome outcome;
 };
 

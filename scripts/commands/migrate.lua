@@ -9,6 +9,7 @@ local selection = require "kelp.selection"
 local providers = require "kelp.providers"
 local saved = require "kelp.saved"
 local secret_sources = require "kelp.secret_sources"
+local own_state = require("kelp.record").own_state
 local translate = require "translate.managed"
 local between = require "translate.between"
 
@@ -130,7 +131,7 @@ local function values_for(target, name, result, values)
 end
 
 local function plan_one(record, source, target, values)
-  local step = { name = record.name, from_class = record.class, was = record.state, notes = {} }
+  local step = { name = record.name, from_class = record.class, was = own_state(record), notes = {} }
   if not record.config then
     step.result, step.why = "refused", "the source did not tell its config"
     return step

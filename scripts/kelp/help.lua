@@ -12,8 +12,8 @@ local more = {
   update = {
     'c:update { ["flush.size"] = 5000, ["old.key"] = kelp.null }    kelp.null removes a key',
     "opts: key, keep_masked" },
-  restart = { 'opts: tasks ("all", "failed" or a number), key, at_most_once' },
-  wait = { "opts: state, and in seconds timeout, grace, poll, visibility_delay" },
+  restart = { 'opts: tasks ("all", "failed", "none" or a number), key, at_most_once' },
+  wait = { "opts: state, and in seconds timeout, grace, poll, stable, visibility_delay" },
 }
 
 -- Each topic is { how it is called, what it does in a line, more lines … }.

@@ -2,6 +2,7 @@
 -- request, result) and the connector as it is now; nothing is sent here.
 
 local raw = require "kelp.raw"
+local connector = require "kelp.record"
 
 local inverse = {}
 
@@ -182,15 +183,13 @@ end
 local function of_state(op, recorded, now)
   local was = recorded.pre_image and recorded.pre_image.state
   if not now then return conflict "it is not there any more" end
+  local is = connector.own_state(now)
   if not was then return conflict "what state it was in before is not recorded" end
   if was == sets[op.verb] then return nothing "it was so before" end
   if not back[was] then return lost(("it was %s before, which no verb sets"):format(was)) end
-  if now.state == was then return nothing "it is as it was before" end
+  if is == was then return nothing "it is as it was before" end
   -- What fails or is being moved was still paused or resumed by the run.
-  if (back[now.state] or now.state == "failed") and now.state ~= sets[op.verb]
-      and now.state ~= "failed" then
-    return conflict("it is %s now", now.state)
-  end
+  if back[is] and is ~= sets[op.verb] then return conflict("it is %s now", is) end
   return { action = back[was] }
 end
 
@@ -199,9 +198,9 @@ local function of_offsets(op, recorded, now, can)
   local old = recorded.pre_image and recorded.pre_image.offsets
   if not old then return lost "the old offsets are not recorded" end
   if not now then return conflict "it is not there any more" end
-  if can.alters_when_stopped and now.state ~= "stopped" then
-    return conflict("it is %s now, and its offsets can only be changed while it is stopped",
-      now.state)
+  local is = connector.own_state(now)
+  if can.alters_when_stopped and is ~= "stopped" then
+    return conflict("it is %s now, and its offsets can only be changed while it is stopped", is)
   end
   local list, is_old = raw.json.decode(old), {}
   if #list == 0 then return { action = "reset_offsets" } end
@@ -223,7 +222,7 @@ end
 local function of_delete(op, recorded, now, can)
   local before = recorded.pre_image -- what was deleted
   if now and op.state == "undo_intent" and before and same_config(before.config, now.config) then
-    local left = back[before.state] ~= "resume" and now.state ~= before.state
+    local left = back[before.state] ~= "resume" and connector.own_state(now) ~= before.state
     return left and { action = back[before.state] } or nothing "it is there again"
   end
   if now then return conflict "a connector of that name is there again" end
@@ -318,7 +317,7 @@ function inverse.after(op, step, now)
   elseif step.action == "create" then
     record.config, record.state, record.id = step.config, step.state or "running", nil
   else
-    record.state = sets[step.action]
+    record.state, record.details = sets[step.action], nil
   end
   return record
 end

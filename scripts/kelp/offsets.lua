@@ -6,6 +6,7 @@ local raw = require "kelp.raw"
 local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
+local record = require "kelp.record"
 local settings = require "kelp.settings"
 local write = require "kelp.write"
 
@@ -235,7 +236,10 @@ end
 local function start_at(w, list, state)
   w.id = w.name
   -- What an earlier run has started again, it had told where to begin.
-  if w.ambiguous and raw.exchange(w.target, "status", w.name).state ~= "stopped" then return end
+  if w.ambiguous then
+    local status = raw.exchange(w.target, "status", w.name)
+    if record.own_state(status) ~= "stopped" then return end
+  end
   change_stopped(w, "alter_offsets", list)
   if state ~= "stopped" then reconcile.state(w, state == "paused" and "pause" or "resume") end
 end
@@ -290,11 +294,11 @@ end
 local function check_state(what, target, connector, name)
   local needs_stopped = abilities.of(target).alters_when_stopped
   if preparation.is_known(target, what, connector)
-      and not (needs_stopped and connector.state ~= "stopped") then
+      and not (needs_stopped and record.own_state(connector) ~= "stopped") then
     return connector
   end
   local status = preparation.read(target, "status", name, nil, { verb = what })
-  if needs_stopped and status.state ~= "stopped" then
+  if needs_stopped and record.own_state(status) ~= "stopped" then
     preparation.refuse(target, "conflict", what, name, ("its offsets can only be changed while it "
       .. "is stopped, and it is %s: stop it first"):format(status.state))
   end

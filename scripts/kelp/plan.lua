@@ -5,6 +5,7 @@ local raw = require "kelp.raw"
 local known_keys = require "kelp.known_keys"
 local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
+local connector = require "kelp.record"
 local settings = require "kelp.settings"
 local show = require "kelp.show"
 
@@ -61,6 +62,14 @@ local function list(target)
     if after.record and not seen[name] then result[#result + 1] = copy(after.record, target) end
   end
   return result
+end
+
+--- The connector of that name as the plan would leave it; nil when it leaves it as it is.
+function plan.planned(target, name)
+  local after = planned_on(target)[name]
+  if not after then return nil end
+  if after.record then return copy(after.record, target) end
+  return plan.read(target, "status", name) -- raises: it would be deleted by then
 end
 
 --- As raw.exchange for verbs that read, with the plan's changes in what it returns.
@@ -137,6 +146,7 @@ local function record_after(w)
   local record = before and copy(before, w.target) or { name = w.name, tasks = {} }
   if raw.verbs[w.verb].state then
     record.state = raw.verbs[w.verb].state
+    record.details = nil -- the state of before would stand there
   elseif writes_config(w.verb) then
     record.config = config_after(w)
     record.class = record.config["connector.class"] or record.class
@@ -218,7 +228,7 @@ function plan.note(w)
   if row.effect == "delete" then
     planned_on(target)[w.name] = { gone = true, id = before and before.id }
   elseif row.state then
-    if before and before.state == row.state and row.effect == "state" then return true end
+    if before and connector.own_state(before) == row.state and row.effect == "state" then return true end
     planned_on(target)[w.name] = { record = record_after(w) }
   else
     step.changes = raw.json.array(differences({}, w.request or {}))

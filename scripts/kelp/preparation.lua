@@ -7,6 +7,7 @@ local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local selection = require "kelp.selection"
 local secret_sources = require "kelp.secret_sources"
+local record = require "kelp.record"
 local write = require "kelp.write"
 local settings = require "kelp.settings"
 
@@ -279,8 +280,7 @@ local function read_current(target, verb, name)
     return c or read(target, "get", name, nil, options)
   end
   if not c then return status end
-  c.state = status.state
-  return c
+  return record.with_status(c, status)
 end
 
 --- True for a connector of this target that holds what the verb must know of it.

@@ -9,6 +9,7 @@ local raw = require "kelp.raw"
 local abilities = require "kelp.abilities"
 local pages = require "kelp.pages"
 local audit = require "kelp.audit"
+local record = require "kelp.record"
 local write = require "kelp.write"
 
 local reconcile = { audit = audit.run }
@@ -357,7 +358,7 @@ local function set_state_at_any(w, step, result)
     say(w, ("ambiguous (%s); looking at its state"):format(result.message))
     local looked, now = pcall(look, w, "status", w.id)
     if not looked then break end
-    if now.state == raw.verbs[step].state then return true end
+    if record.own_state(now) == raw.verbs[step].state then return true end
     if w.used.attempts > 1 then back_off(w, result, unknown) end
     local ok, response = pcall(raw.exchange, w.target, step, w.id, nil, w)
     if ok then return response end

@@ -95,7 +95,8 @@ end
 
 function TestConnect:test_a_failed_task_of_a_running_connector_says_why()
   local c = self.target:get "orders-to-lost-disk"
-  lu.assertEquals(c.state, "running")
+  lu.assertEquals(c.state, "failed")
+  lu.assertEquals(c.details.state, "running")
   lu.assertEquals(c.tasks[1].state, "failed")
   lu.assertStrContains(c.error, "Couldn't find or create file")
   local problem = support.raises("conflict", self.target.wait, self.target, c, { grace = 0 })
@@ -283,7 +284,7 @@ function TestConnect:test_restarts()
   }
   local target = server:connect_target()
   local a = support.at_hand(target, "a")
-  lu.assertTrue(target:restart(a))
+  lu.assertTrue(target:restart(a, { tasks = "none" }))
   local c = target:restart(a, { tasks = "all" })
   lu.assertEquals(c.state, "restarting")
   lu.assertEquals(target:restart(a, { tasks = "failed" }).tasks[1].state, "restarting")
@@ -306,7 +307,8 @@ end
 
 function TestConnect:test_restart_failed_takes_what_failed()
   local c = self.target:restart("orders-to-lost-disk", { tasks = "failed" })
-  lu.assertEquals(c.state, "running")
+  lu.assertEquals(c.state, "restarting")
+  lu.assertEquals(c.details.state, "running")
   lu.assertEquals(c.tasks[1].state, "restarting")
   c = self.target:restart("access-log-source", { tasks = "failed" })
   lu.assertEquals(c.tasks[1].state, "running")
@@ -413,7 +415,7 @@ function TestConnect:test_two_conflicts()
   local target = server:connect_target { deadline = 60, attempts = 4 }
   support.raises("exists", target.create, target, "rebalance", sink())
   lu.assertEquals(target:create("b", sink()).name, "b")
-  lu.assertTrue(target:restart(support.at_hand(target, "b")))
+  lu.assertTrue(target:restart(support.at_hand(target, "b"), { tasks = "none" }))
   target:update(support.at_hand(target, "b"), { x = 1 })
   lu.assertEquals(#server:asked(), 7)
 end

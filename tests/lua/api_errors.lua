@@ -33,12 +33,12 @@ function TestErrors:test_every_shape_of_body()
     { "plain text\n", "plain text" },
   }
   for _, shape in ipairs(shapes) do
-    local problem = refused(404, shape[1])
-    lu.assertEquals(problem.kind, "not_found", shape[1])
+    local problem = refused(400, shape[1])
+    lu.assertEquals(problem.kind, "invalid", shape[1])
     lu.assertEquals(problem.message, shape[2], shape[1])
     lu.assertEquals(problem.code, shape[3], shape[1])
     lu.assertEquals(problem.request_id, shape[4], shape[1])
-    lu.assertEquals(problem.status, 404)
+    lu.assertEquals(problem.status, 400)
   end
 end
 
@@ -46,24 +46,31 @@ function TestErrors:test_bodies_that_say_nothing_useful()
   for _, body in ipairs { "", "{}", "[]", "null", "[[[[", '{"error":null}', '{"errors":[]}',
                           '{"errors":[1]}', '{"message":""}', '{"message":[1]}', "17",
                           '{"error":{"error":{"error":{}}}}' } do
-    local problem = refused(404, body)
-    lu.assertEquals(problem.kind, "not_found", body)
+    local problem = refused(400, body)
+    lu.assertEquals(problem.kind, "invalid", body)
     lu.assertNotEquals(problem.message, "", body)
     lu.assertEquals(type(problem.message), "string", body)
   end
-  lu.assertStrContains(refused(404, "<html><body>x</body></html>").message, "web page")
-  local long = refused(404, ("é"):rep(5000)).message
+  lu.assertStrContains(refused(400, "<html><body>x</body></html>").message, "web page")
+  local long = refused(400, ("é"):rep(5000)).message
   lu.assertTrue(#long < 500)
 end
 
 function TestErrors:test_status_to_kind()
   local kinds = {
-    [400] = "invalid", [401] = "unauthorized", [402] = "forbidden", [403] = "forbidden", [404] = "not_found",
+    [400] = "invalid", [401] = "unauthorized", [402] = "forbidden", [403] = "forbidden",
     [405] = "unsupported", [422] = "invalid", [429] = "rate_limited",
     [500] = "server", [502] = "server", [503] = "server", [301] = "protocol", [302] = "protocol",
   }
   for status, kind in pairs(kinds) do
     lu.assertEquals(refused(status, "", { ["Retry-After"] = "7" }).kind, kind, "status " .. status)
+  end
+  lu.assertEquals(refused(404, '{"error_code":404,"message":"no"}').kind, "not_found")
+end
+
+function TestErrors:test_a_404_that_is_not_the_providers_is_no_answer()
+  for _, body in ipairs { "", "{}", "plain text", "<html>Not Found</html>", '{"status":404,"error":"Not Found"}' } do
+    lu.assertEquals(refused(404, body).kind, "protocol", body)
   end
 end
 
@@ -203,7 +210,7 @@ function TestErrors:test_tostring_obeys_no_server()
 end
 
 function TestErrors:test_is_error()
-  local problem = refused(404, "")
+  local problem = refused(404, '{"error_code":404,"message":"no"}')
   lu.assertTrue(kelp.is_error(problem))
   lu.assertTrue(kelp.is_error(problem, "not_found"))
   lu.assertFalse(kelp.is_error(problem, "server"))

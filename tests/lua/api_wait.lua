@@ -27,7 +27,7 @@ local function wait(replies, options)
   local server = support.scripted(replies)
   local target = server:confluent_target()
   options = options or {}
-  options.poll = options.poll or POLL
+  options.poll, options.stable = options.poll or POLL, options.stable or 0
   local ok, value = pcall(target.wait, target, "orders", options)
   return #server:asked(), ok, value
 end
@@ -93,7 +93,7 @@ function TestWait:test_until_failed()
 end
 
 function TestWait:test_what_was_just_created_may_not_be_visible_yet()
-  local polls, ok = wait { absent, absent, status "RUNNING" }
+  local polls, ok = wait({ absent, absent, status "RUNNING" }, { visibility_delay = 10 })
   lu.assertTrue(ok)
   lu.assertEquals(polls, 3)
   local _, seen, problem = wait({ absent }, { visibility_delay = 0 })

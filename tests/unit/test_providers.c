@@ -366,7 +366,7 @@ static void connect_answers(void **state)
     expect(L, "#c == 2");
     expect(L, "c[1].name == 'lines-in' and c[1].type == 'source' and c[1].state == 'running'");
     expect(L, "c[1].tasks[1].worker == '127.0.0.1:8083' and c[1].error == nil");
-    expect(L, "c[2].state == 'running' and c[2].tasks[1].state == 'failed'");
+    expect(L, "c[2].state == 'failed' and c[2].details.state == 'running' and c[2].tasks[1].state == 'failed'");
     expect(L, "c[2].error == c[2].tasks[1].error and c[2].error:find 'NoSuchFileException'");
     expect(L, "c[2].config.file == '/no/such/dir/out.txt' and c[2].id == nil");
 

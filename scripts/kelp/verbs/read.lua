@@ -4,6 +4,7 @@ local raw = require "kelp.raw"
 local abilities = require "kelp.abilities"
 local preparation = require "kelp.preparation"
 local selection = require "kelp.selection"
+local record = require "kelp.record"
 local write = require "kelp.write"
 
 local verb = {}
@@ -83,8 +84,7 @@ function verb.get(target, connector)
     c.state = "unassigned"
     return c
   end
-  c.state, c.error, c.tasks = status.state, status.error, status.tasks or c.tasks
-  return c
+  return record.with_status(c, status)
 end
 
 function verb.find(target, connector)

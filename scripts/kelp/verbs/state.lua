@@ -3,6 +3,7 @@
 local raw = require "kelp.raw"
 local preparation = require "kelp.preparation"
 local reconcile = require "kelp.reconcile"
+local record = require "kelp.record"
 local write = require "kelp.write"
 
 local verb = {}
@@ -17,7 +18,7 @@ local function set_state(name, target, connector, options)
   if recorded then return recorded end
   w.pre_image, w.id = preparation.current(target, name, connector)
   local wanted = raw.verbs[name].state
-  if preparation.is_unchanged(w, connector, function(c) return c.state == wanted end) then
+  if preparation.is_unchanged(w, connector, function(c) return record.own_state(c) == wanted end) then
     return write.leave(w, true)
   end
   return preparation.named(w.id, of, write.carry_out, w, reconcile.state, name)

@@ -72,7 +72,9 @@ local function merge(w, set, removed)
   local ok, result = pcall(reconcile.config, w, "update")
   if ok then return result end
   local target = w.target
-  local lacks = raw.is_error(result) and (result.status == 404 or result.status == 405)
+  local status = raw.is_error(result) and result.status
+  -- The worker does not know the method, or somebody on the way does not let it pass.
+  local lacks = status == 404 or status == 405 or status == 501 or status == 403 and result.not_json
   if not (lacks and abilities.of(target).put) then error(result, 0) end
   local current = raw.exchange(target, "get", w.name, nil, { verb = "update" })
   abilities.of(target).merge = false
