@@ -121,6 +121,9 @@ static bool parse_date(const struct response *response, struct clock *clock, con
     const char *date = response_header(response, "Date", &size);
     if (date == NULL || !transport_date(date, size, wall, &now))
         now = wall;
+    /* A server whose clock is off by decades says nothing of how long it is. */
+    if (then - now > longest_sensible)
+        now = wall;
     *seconds = then > now ? then - now : 0;
     if (*seconds > longest_retry_after)
         *seconds = longest_retry_after;

@@ -68,8 +68,14 @@ function Steps:start(words, what)
   return runs.start(self.place, words, with_env(self, what))
 end
 
+--- Resumes the last run. A run that was killed before it was one has sent nothing: the script is
+--- run again.
 function Steps:resume(what, ...)
-  return self:kelp({ "--resume", "last", ... }, what)
+  local r = self:kelp({ "--resume", "last", ... }, what)
+  if r.err:find("there is no run 'last'", 1, true) and self.path and not next(self:effects()) then
+    return self:kelp({ self.path }, what)
+  end
+  return r
 end
 
 --- The run ended so, and said this (patterns) on standard error.

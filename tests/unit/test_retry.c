@@ -271,7 +271,7 @@ static void dates_are_measured_with_the_servers_clock(void **state)
     expect_hint(429, LATER "Date: Thu Jan  1 00:01:00 2026\n", 30);
     expect_hint(429, LATER "Date: Thu, 01 Jan 2026 00:02:00 GMT\n", 0);
     expect_hint(429, LATER "Date: yesterday\n", 90);
-    expect_hint(429, LATER "Date: Thu, 01 Jan 1970 00:00:00 GMT\n", 1767225690);
+    expect_hint(429, LATER "Date: Thu, 01 Jan 1970 00:00:00 GMT\n", 90);
     expect_hint(429, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\n", 1e10);
     expect_hint(429, "Retry-After: Wed, 31 Dec 1969 23:59:58 GMT\n", 0);
     clock_advance(&virtual, 60);

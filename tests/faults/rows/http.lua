@@ -119,9 +119,9 @@ return {
   { row = "H10", what = "404 for a delete", cases = {
     { case = "at first", calls = { { "delete", "nobody" } }, unrecorded = true,
       expect = { exit = 1, kind = "not_found", seen = { ["DELETE ."] = 1 } } },
-    -- What is recorded is looked at first, so that it can be taken back.
+    -- What is recorded is looked at first, so that it can be undone; then for the nearest name.
     { case = "at first, recorded", calls = { { "delete", "nobody" } },
-      expect = { exit = 1, kind = "not_found", seen = { ["DELETE ."] = 0, ["GET ."] = 1 } } },
+      expect = { exit = 1, kind = "not_found", seen = { ["DELETE ."] = 0, ["GET ."] = 2 } } },
     { case = "after one whose answer was lost", calls = { { "delete", "orders-to-s3" } },
       faults = { { "DELETE", "*", times = 1, "forward", "rst" } },
       expect = { effects = { delete = 1 }, seen = { ["DELETE ."] = 2 } } },
@@ -132,7 +132,7 @@ return {
   } },
 
   { row = "H11", what = "404 for what was just made",
-    calls = { { "create" }, { "wait", "faulty", { poll = 0.05, timeout = 10 } } },
+    calls = { { "create" }, { "wait", "faulty", { poll = 0.05, timeout = 10, visibility_delay = 10 } } },
     faults = { { "GET", "/connectors/faulty/status", times = 3, "answer 404 Not Found",
                  'body {"error_code":404,"message":"resource not found"}', "send" } },
     expect = { posts = 1, effects = { create = 1 },

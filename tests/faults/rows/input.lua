@@ -56,7 +56,7 @@ for _, body in ipairs {
   "{\"a\":1,}", "{'a':1}", "{\"a\":tru}", "{} {}",
 } do
   odd_json[#odd_json + 1] = { case = body, calls = list, faults = listed(body),
-    expect = { exit = 1, kind = "protocol", seen = { ["GET ."] = 1 } } }
+    expect = { exit = 1, kind = "protocol", seen = { ["GET ."] = 4 } } }
 end
 
 local record = '{"connector_id":"431ec970-b59d-4b00-95fe-5f3abcc52c2f","name":"%s",'
@@ -179,7 +179,7 @@ return {
     faults = { { "GET", "/connectors/orders-to-s3", "answer 404 Not Found",
                  "body " .. escapes:gsub("\\", "\\\\"), "send" },
                { "GET", "/connectors", "answer 200 OK", "body " .. escaped_list, "send" } },
-    expect = { exit = 1, says = "red", seen = { ["GET ."] = 2 } },
+    expect = { exit = 1, says = "red", seen = { ["GET ."] = 3 } },
     check = function(r, check)
       check(r.out:find "title" and r.out:find "thing", "the list was not shown")
       for _, where in ipairs { "out", "err" } do
