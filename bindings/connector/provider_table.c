@@ -63,6 +63,15 @@ static void set_cluster_mode(lua_State *L, const struct provider *p)
     lua_setfield(L, -2, "cluster_mode");
 }
 
+/* By name: since when. */
+static void set_abilities(lua_State *L, const struct provider *p)
+{
+    lua_newtable(L);
+    for (const struct ability *a = p->abilities; a != NULL && a->name != NULL; a++)
+        set_text(L, a->name, a->since);
+    lua_setfield(L, -2, "abilities");
+}
+
 /* The member of a connector in a response that becomes the record's field. */
 static const char *member_of(const struct provider *p, const char *to)
 {
@@ -78,7 +87,7 @@ void provider_table_push(lua_State *L)
     const struct provider *p;
     lua_newtable(L);
     for (size_t i = 0; (p = provider_at(i)) != NULL; i++) {
-        lua_createtable(L, 0, 13);
+        lua_createtable(L, 0, 14);
         set_text(L, "name", p->name);
         set_text(L, "title", p->title);
         set_text(L, "address", p->url_option != NULL ? p->url_option : "base_url");
@@ -88,6 +97,7 @@ void provider_table_push(lua_State *L)
         set_texts(L, "rejections", p->rejections, (size_t)-1);
         set_texts(L, "cluster_keys", p->cluster_keys, (size_t)-1);
         set_cluster_mode(L, p);
+        set_abilities(L, p);
         set_texts(L, "simulated_secrets", p->simulated_secrets, (size_t)-1);
         set_text(L, "config", member_of(p, "config"));
         set_text(L, "class", member_of(p, "class"));

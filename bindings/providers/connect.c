@@ -1,5 +1,6 @@
-/* Kafka Connect's REST interface as a worker serves it (Apache Kafka 2.6 and
- * later; what is newer answers 404 or 405 where it is missing): `expand` is
+/* Kafka Connect's REST interface as a worker serves it (Apache Kafka 2.3 and
+ * later; what is newer answers 404, 405 or 500 where it is missing, so the
+ * version is asked for before): `expand` is
  * repeated, PUT config answers 201 or 200, PATCH config (3.8) takes null for a
  * key to remove, a restart with flags (3.0) answers 202 and what it will do,
  * offsets (3.5, 3.6) are altered at once and only of a connector that is
@@ -28,6 +29,7 @@ static const struct route routes[VERB_COUNT] = {
     [VERB_STOP] = {"PUT", CONNECTOR "/stop", BODY_NONE, RESPONSE_DONE, EFFECT_STATE},
     [VERB_DELETE] = {"DELETE", CONNECTOR, BODY_NONE, RESPONSE_DONE, EFFECT_DELETE},
     [VERB_TASKS] = {"GET", CONNECTOR "/tasks", BODY_NONE, RESPONSE_TASKS, EFFECT_NONE},
+    [VERB_VERSION] = {"GET", "/", BODY_NONE, RESPONSE_OBJECT, EFFECT_NONE},
     [VERB_VALIDATE] = {"PUT", "/connector-plugins/{plugin}/config/validate", BODY_CONFIG,
                        RESPONSE_OBJECT, EFFECT_NONE},
     [VERB_PLUGINS] = {"GET", "/connector-plugins", BODY_NONE, RESPONSE_LIST, EFFECT_NONE},
@@ -37,6 +39,13 @@ static const struct route routes[VERB_COUNT] = {
                             EFFECT_STATE},
     [VERB_RESET_OFFSETS] = {"DELETE", CONNECTOR "/offsets", BODY_NONE, RESPONSE_OBJECT,
                             EFFECT_STATE},
+};
+
+/* A restart with flags is taken by a worker of 2.8 for one without them (204), and one before 3.8
+ * says 405 to a PATCH of a config: those two need no question. */
+static const struct ability abilities[] = {
+    {"stop", "3.5"},          {"offsets", "3.5"},       {"alter_offsets", "3.6"},
+    {"reset_offsets", "3.6"}, {"initial_state", "3.7"}, {NULL, NULL},
 };
 
 const struct provider provider_connect = {
@@ -62,6 +71,7 @@ const struct provider provider_connect = {
     .error_rules = connect_rest_error_rules,
     .response_rules = connect_rest_response_rules,
     .removes_keys = true,
+    .abilities = abilities,
     .initial_state = true,
     .alters_when_stopped = true,
     .assigns_later = true,

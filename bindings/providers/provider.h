@@ -111,6 +111,14 @@ struct pages {
     const char *parameter; /* of the query, that asks for a page */
 };
 
+/* Something that servers of a service can do only since a version: a verb's name, or another field of
+ * what a target can do. A server is asked for its version (VERB_VERSION) before it is used. A table
+ * of them ends with a NULL name. */
+struct ability {
+    const char *name;
+    const char *since; /* "3.5" */
+};
+
 struct provider {
     const char *name;              /* "acme": kelp.NAME, and in errors */
     const char *title;             /* "Acme Cloud" */
@@ -152,6 +160,7 @@ struct provider {
     const char *const *rejections; /* texts of a connector's error that say that its last update
                                     * was rejected and the config before it holds; NULL ends */
 
+    const struct ability *abilities; /* NULL: what the routes and the flags below say holds */
     bool by_id;                    /* addresses connectors by id, not by name */
     bool removes_keys;             /* a key can be taken out of a config */
     bool initial_state;            /* a create can say in which state to begin */

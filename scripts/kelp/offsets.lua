@@ -219,15 +219,17 @@ function offsets.check_start(target, name, options)
   local can, state = abilities.of(target), options.state
   if state ~= nil then
     if not states[state] then raw.misuse("create: state must be running, paused or stopped") end
-    if not can.initial_state and state ~= "running" then
+    if state ~= "running" and not can.initial_state then
       preparation.refuse(target, "unsupported", "create", name,
-        "a connector cannot be made paused or stopped there")
+        abilities.reason(target, "initial_state")
+          or "a connector cannot be made paused or stopped there")
     end
   end
   if options.offsets == nil then return nil end
   if not can.initial_offsets and not (can.initial_state and can.alter_offsets) then
     preparation.refuse(target, "unsupported", "create", name,
-      "a connector cannot be told there where to begin")
+      abilities.reason(target, "initial_state")
+        or "a connector cannot be told there where to begin")
   end
   return check_list("create", options.offsets, false)
 end

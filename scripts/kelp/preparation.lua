@@ -29,7 +29,8 @@ local refuse = preparation.refuse
 --- Raises `unsupported` unless the target has that verb.
 function preparation.need(target, verb, name)
   if not abilities.offers(target, verb) then
-    refuse(target, "unsupported", verb, name, ("kelp does not offer %s there"):format(verb))
+    refuse(target, "unsupported", verb, name,
+      abilities.reason(target, verb) or ("kelp does not offer %s there"):format(verb))
   end
 end
 

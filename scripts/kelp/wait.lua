@@ -45,7 +45,7 @@ end
 local function wait_options(shared, target, name, options)
   options = shared.check_options("wait", options, known)
   local result = { state = "running", timeout = TIMEOUT, grace = 15, poll = 1,
-    visibility_delay = target.visibility_delay,
+    visibility_delay = 10,
     stable = was_restarted(target, name) and STABLE_AFTER_RESTART or 0 }
   for key, value in pairs(options) do
     if key == "state" then

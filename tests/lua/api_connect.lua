@@ -176,9 +176,9 @@ function TestConnect:test_create_with_a_starting_state()
     self.target:create(state, source(), { state = state })
     lu.assertEquals(self.target:get(state).state, state)
   end
-  local server = support.scripted { reply(201, info "a") }
+  local server = support.scripted { reply(200, { version = "4.1.0" }), reply(201, info "a") }
   server:connect_target():create("a", sink(), { state = "stopped" })
-  lu.assertEquals(kelp.json.decode(server:asked()[1].body),
+  lu.assertEquals(kelp.json.decode(server:asked()[2].body),
     { name = "a", config = sink { name = "a" }, initial_state = "STOPPED" })
   support.misuse("state must be", self.target.create, self.target, "b", sink(), { state = "off" })
   support.misuse("unknown option 'start'", self.target.create, self.target, "b", sink(),
@@ -191,7 +191,7 @@ function TestConnect:test_create_that_begins_at_offsets()
   local made = self.sim:requests_of(function()
     self.target:create("new", source(), { offsets = start })
   end)
-  lu.assertEquals(made, { ["POST /connectors"] = 1, ["PATCH /connectors/{name}/offsets"] = 1,
+  lu.assertEquals(made, { ["GET /"] = 1, ["POST /connectors"] = 1, ["PATCH /connectors/{name}/offsets"] = 1,
                           ["PUT /connectors/{name}/resume"] = 1 })
   lu.assertEquals(self:verbs "new", "create alter_offsets resume")
   lu.assertEquals(self.target:offsets "new", start)

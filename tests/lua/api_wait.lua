@@ -93,7 +93,7 @@ function TestWait:test_until_failed()
 end
 
 function TestWait:test_what_was_just_created_may_not_be_visible_yet()
-  local polls, ok = wait({ absent, absent, status "RUNNING" }, { visibility_delay = 10 })
+  local polls, ok = wait { absent, absent, status "RUNNING" }
   lu.assertTrue(ok)
   lu.assertEquals(polls, 3)
   local _, seen, problem = wait({ absent }, { visibility_delay = 0 })
