@@ -120,6 +120,13 @@ function Sweep:look(place, r)
   return absent
 end
 
+-- Killed before its journal was one: nothing may have taken effect, and the user begins anew.
+function Sweep:was_no_run(r)
+  if r.killed or not r.err:find("there is no run 'last'", 1, true) then return false end
+  if next((jobs.effects(self.at))) then fail("there is no run, and something was done: %s", r.err) end
+  return true
+end
+
 -- Runs the job until it is done, killed at `kill` and then as `next_kill(passes)` says.
 function Sweep:run(kill, next_kill)
   local job, place = self:new_job(), runs.place()
@@ -141,6 +148,10 @@ function Sweep:run(kill, next_kill)
         if begun then self.resumed = self.resumed + 1 end
       elseif r.code == 0 then
         break
+      elseif begun and self:was_no_run(r) then
+        begun = false
+        runs.forget(place)
+        place = runs.place()
       elseif r.code == 4 and self.part.tries and passes < 100 then
         self.unknown = self.unknown + 1 -- four lost answers in a row
         begun = true
