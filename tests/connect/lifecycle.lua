@@ -162,7 +162,7 @@ end
 function TestLife:test_restart_without_tasks()
   local name, folder = broken_sink(self.target)
   support.make_folder(folder)
-  self.target:restart(name)
+  self.target:restart(name, { tasks = "none" })
   lu.assertEquals(self.target:get(name).tasks[1].state, "failed")
   self.target:restart(name, { tasks = 0 })
   ground.until_runs(self.target, name, 1)
