@@ -27,7 +27,7 @@ function TestGateway:test_the_life_of_a_connector()
 
   local running = ground.until_runs(target, name, 1)
   lu.assertEquals(running.tasks[1].id, 0)
-  local listed = target:list { name = "^life" }
+  local listed = target:list { name = "life*" }
   lu.assertEquals(#listed, 1)
   lu.assertEquals(listed[1].config, running.config)
   lu.assertEquals(listed[1].state, "running")

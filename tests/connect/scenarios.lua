@@ -120,12 +120,12 @@ end
 function TestScenarios:test_pause_and_resume_by_a_pattern_of_names()
   local target = self.target
   three(target)
-  for _, c in ipairs(target:list { name = "^match%-" }) do c:pause() end
+  for _, c in ipairs(target:list { name = "match-*" }) do c:pause() end
   ground.until_state(target, "match-1", "paused")
   ground.until_state(target, "match-2", "paused")
   lu.assertEquals(states(target),
     { ["match-1"] = "paused", ["match-2"] = "paused", other = "running" })
-  for _, c in ipairs(target:list { name = "^match%-", state = "paused" }) do c:resume() end
+  for _, c in ipairs(target:list { name = "match-*", state = "paused" }) do c:resume() end
   ground.until_runs(target, "match-1", 1)
   ground.until_runs(target, "match-2", 1)
 end
@@ -133,7 +133,7 @@ end
 function TestScenarios:test_stop_by_a_pattern_of_names()
   local target = self.target
   three(target)
-  local report = kelp.each(target:list { name = "%-%d$" }, function(c)
+  local report = kelp.each(target:list { name = "*-[0-9]" }, function(c)
     c:stop()
     c:wait { state = "stopped", timeout = ground.patience, poll = 0.05 }
   end, { progress = false })
@@ -156,7 +156,7 @@ function TestScenarios:test_restart_several_with_their_tasks()
   end, "two fail")
   ground.until_runs(target, "well", 1)
   support.make_folder(folder)
-  for _, c in ipairs(target:list { name = "^failing" }) do c:restart { tasks = "failed" } end
+  for _, c in ipairs(target:list { name = "failing*" }) do c:restart { tasks = "failed" } end
   for _, name in ipairs { "failing-1", "failing-2", "well" } do
     ground.until_runs(target, name, 1)
   end
@@ -165,7 +165,7 @@ end
 function TestScenarios:test_delete_several()
   local target = self.target
   three(target)
-  for _, c in ipairs(target:list { name = "^match" }) do c:delete() end
+  for _, c in ipairs(target:list { name = "match*" }) do c:delete() end
   lu.assertEquals(states(target), { other = "running" })
 end
 
