@@ -129,7 +129,7 @@ stop_server() {
 }
 
 # nginx in front of the server, with TLS and HTTP/2 and a certificate that only
-# this run trusts. Its port is one that the kernel has just given and taken back.
+# this run trusts. Its port is one that the kernel has just given and got again.
 start_nginx() {
   openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \

@@ -75,7 +75,7 @@ kafka_fetch_version() { # VERSION
     [ -d "$jars" ] || return $((code == 0 ? 1 : code)) # or another run was quicker
 }
 
-# free_port: one that the kernel has just given and taken back.
+# free_port: one that the kernel has just given and got again.
 free_port() {
     "$kelp" sim --port 0 --exit-on-eof </dev/null |
         sed -n 's|.*"url":"http://127.0.0.1:\([0-9]*\)".*|\1|p'

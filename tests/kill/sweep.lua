@@ -95,7 +95,7 @@ function Sweep:new_job()
   return job
 end
 
--- Runs it, or goes on with it, to be killed at that point (nil: not at all).
+-- Runs it, or resumes it, to be killed at that point (nil: not at all).
 function Sweep:pass(place, job, begun, kill)
   local words = begun and { "--resume", "last" } or { job_script, job.spec }
   local power

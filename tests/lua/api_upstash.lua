@@ -365,7 +365,7 @@ function TestUpstash:test_a_write_with_an_unreadable_answer_has_an_unknown_outco
   local problem = support.raises("unknown_outcome", target.create, target, "new", source())
   lu.assertEquals(problem.connector, "new")
   lu.assertFalse(problem.retryable)
-  -- What stays in doubt is looked at once more when the run ends: here now.
+  -- What stays ambiguous is looked at once more when the run ends: here now.
   support.scripted { json_reply(200, "[]") }
   lu.assertEquals(reconcile.audit(), 0)
   lu.assertEquals(#server:asked(), 1)

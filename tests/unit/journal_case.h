@@ -77,7 +77,7 @@ static inline int end_place(void **state)
     return left;
 }
 
-/* As fail_msg; in a child, ends it, because cmocka would go on with the next test. */
+/* As fail_msg; in a child, ends it, because cmocka would run the next test. */
 #define FAIL(...)                                                                                 \
     do {                                                                                          \
         if (getpid() != first_process) {                                                          \

@@ -743,7 +743,7 @@ static void a_hostile_journal_is_refused(void **state)
     }
 }
 
-/* The last entry of its operation, and not the last of all: without it a is in doubt
+/* The last entry of its operation, and not the last of all: without it a is ambiguous
  * again, and nothing else tells. */
 static void a_lost_entry_leaves_a_gap(void **state)
 {

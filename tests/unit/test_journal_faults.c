@@ -42,7 +42,7 @@ static sqlite3_file *real_of(sqlite3_file *file)
     return ((struct disk_file *)file)->real;
 }
 
-/* What a loss of power would take back: the writes that were not synced. */
+/* What a loss of power would undo: the writes that were not synced. */
 static struct unsynced {
     sqlite3_file *real;
     sqlite3_int64 at, size, file_size; /* the file's before */

@@ -43,7 +43,7 @@ end
 return {
   { row = "C1", what = "the clock jumps while kelp waits", cases = {
     waits(-hour), waits(decade),
-    { case = "a create in doubt", clock = -hour .. "@0",
+    { case = "an ambiguous create", clock = -hour .. "@0",
       faults = { { "POST", "/connector", times = 1, "forward", "rst" } }, expect = made },
   } },
 

@@ -70,7 +70,7 @@ local function twice(s)
   s.check(r.seconds < 8, "it took %.1f s", r.seconds)
   s:agreed("after the second")
   local _, _, counts = s:journal()
-  s.check(counts.intent == 4, "%s are in doubt", counts.intent)
+  s.check(counts.intent == 4, "%s are ambiguous", counts.intent)
   s:ended(s:resume(), 0, "it was made; adopted")
   s:made(s.names(4))
 end
@@ -139,7 +139,7 @@ local function at_the_outcome(call, name)
         seen = seen + 1
         s:ended(r, 1, "create n%-01 on .*: done, but that could not be recorded")
       else
-        s.check(counts.done == 1, "%s %d: it is neither done nor in doubt", call, n)
+        s.check(counts.done == 1, "%s %d: it is neither done nor ambiguous", call, n)
       end
     end)
     s.check(seen > 0, "the outcome was never what failed")
@@ -376,7 +376,7 @@ local function output_gone(what, name)
     end
     s:agreed("without an output")
     local _, _, counts = s:journal()
-    s.check(counts.done >= 1 and counts.intent == 0, "%s are done, %s in doubt", counts.done,
+    s.check(counts.done >= 1 and counts.intent == 0, "%s are done, %s ambiguous", counts.done,
       counts.intent)
     s:ended(s:resume(), 0)
     s:made(s.names(6))

@@ -189,7 +189,7 @@ return {
                seen = { ["DELETE ."] = 1 } } },
 
   { row = "P14", what = "two of one name", on = "upstash", cases = {
-    { case = "after a create in doubt",
+    { case = "after an ambiguous create",
       faults = { create("meanwhile POST /upstash/v2/kafka/connector same", "forward", "rst") },
       expect = { exit = 4, kind = "unknown_outcome", posts = 1, effects = { create = 2 }, most = 2,
                  message = "2 connectors of that name" },

@@ -48,7 +48,7 @@ local function other_request(s)
 config["tasks.max"] = how
 target:create("n-01", config, { key = "the one" })
 target:create("n-02", config)]])
-  -- Once the first is done, once it is in doubt. Upstash is asked for a list before each.
+  -- Once the first is done, once it is ambiguous. Upstash is asked for a list before each.
   for i, sends in ipairs(s.provider == "upstash" and { 4, 2 } or { 2, 1 }) do
     s:afresh()
     switch(s, "1")
@@ -116,7 +116,7 @@ for i = 1, 3 do target:create(("%s-%d"):format(how, i), config) end]])
   s:ended(s:resume(), 4, "not asked for this time: create a%-1 ",
     "not asked for this time: create a%-2 ",
     "not asked for this time: create a%-3 [^\n]*intent", "kelp undo")
-  -- What is done is left behind, and said; what is in doubt stays unknown.
+  -- What is done is left behind, and said; what is ambiguous stays unknown.
   s:made { "a-1", "a-2", "a-3", "b-1", "b-2", "b-3" }
   s:afresh()
   s:script(switch(s, "a") .. [[

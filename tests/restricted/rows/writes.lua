@@ -268,7 +268,7 @@ row("plan", { options = { "--plan" }, code = 3, manifest = "return { " .. LISTED
   fails("\"delete\" is not in its verbs", confluent.delete, confluent, "orders-to-s3")
 ]] })
 
--- A restricted run stays restricted when it is gone on with.
+-- A restricted run stays restricted when it is resumed.
 row("resume", { manifest = "return { " .. LISTED .. [[ verbs = { "pause" }, connectors = { "*" },
     writes = 5 }]], code = 1, err = { "the end" }, effects = "pause orders-to-s3",
   script = TARGETS .. [[
@@ -277,7 +277,7 @@ row("resume", { manifest = "return { " .. LISTED .. [[ verbs = { "pause" }, conn
 ]], after = function(support, env, check)
     local again = support.kelp({ "--resume", "last" }, { env = env })
     check(again.code ~= 0 and again.err:find("was that of a restricted script", 1, true),
-      "it was gone on with as an ordinary script: %s", again.err)
+      "it was resumed as an ordinary script: %s", again.err)
     again = support.kelp({ "--restricted", "--resume", "last" }, { env = env })
     check(again.err:find("it may read, and write nothing", 1, true),
       "not restricted again: %s", again.err)
