@@ -13,7 +13,8 @@ local internal = setmetatable({}, { __mode = "k" })
 
 -- ---- the server's version ----
 
--- By target: { version = text, or false when the server does not tell; asking }.
+-- By target: { version = text, or false when the server does not tell; waiting = { task … } while
+-- one of them asks }.
 local told = setmetatable({}, { __mode = "k" })
 
 local function is_cancelled(failure)
@@ -37,10 +38,17 @@ end
 local function version_of(target)
   local state = told[target] or {}
   told[target] = state
-  while state.asking do raw.sleep(0.02) end
+  while state.waiting do
+    table.insert(state.waiting, raw.current())
+    raw.park()
+  end
   if state.version == nil then
-    state.asking = true
-    local _ <close> = setmetatable({}, { __close = function() state.asking = nil end })
+    state.waiting = {}
+    local _ <close> = setmetatable({}, { __close = function()
+      local waiting = state.waiting
+      state.waiting = nil
+      for _, task in ipairs(waiting) do raw.wake(task) end
+    end })
     ask(target, state)
   end
   return state.version

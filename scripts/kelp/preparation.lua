@@ -313,7 +313,7 @@ end
 --- that there is something to change, and read again when it does not. What this process has just
 --- sent may not be visible yet, and what an earlier run may have sent is for reconciliation.
 function preparation.is_unchanged(w, connector, is_same)
-  if w.ambiguous or not w.pre_image or not is_same(w.pre_image) or write.is_fresh(w) then
+  if w.ambiguous or not w.pre_image or write.is_fresh(w) or not is_same(w.pre_image) then
     return false
   end
   if w.pre_image == connector then
@@ -329,8 +329,8 @@ end
 function preparation.has_all(config, set, removed)
   for key, value in pairs(set) do
     local there = config[key]
-    local is_kept = raw.is_mask(value) and raw.is_mask(there)
-    if type(value) ~= "string" or value ~= there and not is_kept then return false end
+    if type(value) ~= "string" then return false end
+    if value ~= there and not (raw.is_mask(value) and raw.is_mask(there)) then return false end
   end
   for key in pairs(removed) do
     if config[key] ~= nil then return false end

@@ -155,7 +155,7 @@ end
 --- and with the keys that are missing in it. A copy when something is filled in.
 function secret_sources.fill(target, name, config, is_whole)
   local sources = by_target[target]
-  if not sources then return config end
+  if not sources or not next(sources.keys) and #sources.entries == 0 then return config end
   local filled
   local function supply(key)
     local value = secret_sources.value(target, name, key)

@@ -25,7 +25,7 @@ local plan = settings.plan and require "kelp.plan" or nil
 
 local write = {}
 
--- The connectors, by place and name, about which this process has sent something.
+-- The connectors about which this process has sent something: place -> name -> true.
 local is_sent = {}
 
 -- By task: what became of its writes, { sent, unchanged }, for the report of a bulk job.
@@ -114,8 +114,18 @@ local function state_of(w, failure)
     and "refused" or "unknown"
 end
 
-local function connector_key(w)
-  return raw.place(w.target) .. "\n" .. w.name
+-- By target, so that a write need not ask for its place: the names of its place.
+local sent_of = setmetatable({}, { __mode = "k" })
+
+local function sent_names(target)
+  local names = sent_of[target]
+  if not names then
+    local place = raw.place(target)
+    is_sent[place] = is_sent[place] or {}
+    names = is_sent[place]
+    sent_of[target] = names
+  end
+  return names
 end
 
 local function count(what)
@@ -141,7 +151,7 @@ end
 --- True when this process has sent something about the connector. Then a read does not prove that
 --- nothing would change: what was sent may be visible, or be carried out, only later.
 function write.is_fresh(w)
-  return is_sent[connector_key(w)] == true
+  return sent_names(w.target)[w.name] == true
 end
 
 -- The connector as it was, for the record, in which secrets are hidden: with the names of those that
@@ -166,7 +176,7 @@ end
 function write.carry_out(w, send, ...)
   count "sent"
   if plan and not undoing then return plan.note(w) end
-  is_sent[connector_key(w)] = true
+  sent_names(w.target)[w.name] = true
   if not w.key then return send(w, ...) end
   w.op = raw.journal_intend(w.key, w.target, w.verb, w.name, w.request,
     recorded_pre_image(w))
